@@ -1,0 +1,1 @@
+"""One module a framework: turns what happens in a training into facts."""

@@ -1,0 +1,1 @@
+"""The vocabulary of Trema: facts, history, diagnoses. Standard library and NumPy only."""

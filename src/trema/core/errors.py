@@ -1,0 +1,50 @@
+"""Exceptions that Trema raises to its callers, never inside a training loop.
+
+TremaError
+├── UsageError            a call that cannot be right: says what was expected, what came, what to do
+│   ├── UnknownOption     a setting that does not exist
+│   └── UnknownCheck      a check id that does not exist
+├── MissingExtra          an optional dependency is not installed; names the install command
+└── RunNotFound           no run of this name or id in the folder
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TremaError(Exception):
+    """Base of everything that Trema raises on purpose."""
+
+
+class UsageError(TremaError, ValueError):
+    """A call that cannot be right."""
+
+
+class UnknownOption(UsageError):
+    """A setting that does not exist."""
+
+
+class UnknownCheck(UsageError):
+    """A check id that does not exist."""
+
+
+class MissingExtra(TremaError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(
+            f"{feature} needs packages that are not installed: run pip install 'trema[{extra}]'"
+        )
+
+
+class RunNotFound(TremaError, LookupError):
+    """No run of this name or id."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A closing clause that names the nearest known word, or all of them when none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names)}"

@@ -1,0 +1,273 @@
+"""What can be known about a run: facts by step, and what is known before training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+import numpy as np
+
+from trema.core.diagnosis import Location
+
+Phase = Literal["train", "validation"]
+TRAIN: Phase = "train"
+VALIDATION: Phase = "validation"
+
+
+class Fact(StrEnum):
+    """One kind of measurement. The definition of each number is in :mod:`trema.core.reduce`.
+
+    Facts of a batch carry the name of the tensor (``""`` for the only one, else ``"0"``, ``"1"``
+    or a key), facts of a layer its name, facts of a parameter its name, learning rates the
+    name of the optimizer group, metrics the name of the metric.
+    """
+
+    LOSS = "loss"
+    LEARNING_RATE = "learning-rate"
+    LOSS_SCALE = "loss-scale"
+    BATCH_SIZE = "batch-size"
+
+    INPUT_MIN = "input-min"
+    INPUT_MAX = "input-max"
+    INPUT_MEAN = "input-mean"
+    INPUT_STD = "input-std"
+    INPUT_NONFINITE = "input-nonfinite"
+    INPUT_INTEGER = "input-integer"
+    TARGET_MIN = "target-min"
+    TARGET_MAX = "target-max"
+    TARGET_MEAN = "target-mean"
+    TARGET_STD = "target-std"
+    TARGET_NONFINITE = "target-nonfinite"
+    TARGET_INTEGER = "target-integer"
+    TARGET_ROW_SUM_MIN = "target-row-sum-min"
+    TARGET_ROW_SUM_MAX = "target-row-sum-max"
+    OUTPUT_MIN = "output-min"
+    OUTPUT_MAX = "output-max"
+    OUTPUT_MEAN = "output-mean"
+    OUTPUT_STD = "output-std"
+    OUTPUT_NONFINITE = "output-nonfinite"
+    OUTPUT_ROW_SUM_MIN = "output-row-sum-min"
+    OUTPUT_ROW_SUM_MAX = "output-row-sum-max"
+
+    ACTIVATION_MEAN = "activation-mean"
+    ACTIVATION_STD = "activation-std"
+    ACTIVATION_ZEROS = "activation-zeros"
+    ACTIVATION_SATURATED = "activation-saturated"
+    ACTIVATION_NONFINITE = "activation-nonfinite"
+    UNIT_MAX = "unit-max"
+
+    GRADIENT_NORM = "gradient-norm"
+    GRADIENT_NONFINITE = "gradient-nonfinite"
+    WEIGHT_NORM = "weight-norm"
+    WEIGHT_NONFINITE = "weight-nonfinite"
+    UPDATE_NORM = "update-norm"
+
+    METRIC = "metric"  # by epoch, both phases; the loss of the epoch is the metric "loss"
+
+    GRAPH = "graph"  # RunInfo.edges are known
+    LOSS_KIND = "loss-kind"  # RunInfo.loss is known
+    OPTIMIZER = "optimizer"  # RunInfo.optimizers are known
+    LAYERS = "layers"  # RunInfo.layers are known
+    NONFINITE_ORIGIN = "nonfinite-origin"  # observation: where the first bad value began
+    OVERLAP = "overlap"  # observation: samples that stand in both splits
+
+
+#: Facts of a tensor of the batch, in the order of :func:`trema.core.reduce.tensor_statistics`.
+TENSOR_STATISTICS = (
+    "min",
+    "max",
+    "mean",
+    "std",
+    "nonfinite",
+    "integer",
+    "row-sum-min",
+    "row-sum-max",
+)
+
+INPUT_FACTS = frozenset(fact for fact in Fact if fact.startswith("input-"))
+TARGET_FACTS = frozenset(fact for fact in Fact if fact.startswith("target-"))
+OUTPUT_FACTS = frozenset(fact for fact in Fact if fact.startswith("output-"))
+ACTIVATION_FACTS = frozenset(
+    fact for fact in Fact if fact.startswith("activation-") or fact is Fact.UNIT_MAX
+)
+GRADIENT_FACTS = frozenset({Fact.GRADIENT_NORM, Fact.GRADIENT_NONFINITE})
+WEIGHT_FACTS = frozenset({Fact.WEIGHT_NORM, Fact.WEIGHT_NONFINITE, Fact.UPDATE_NORM})
+
+#: Layer kinds, one vocabulary for all frameworks. A functional operation seen in the graph
+#: (``torch.relu``) is a layer too, without parameters and with ``functional=True``.
+LAYER_KINDS = frozenset(
+    {
+        "input",
+        "linear",
+        "conv",
+        "conv-transpose",
+        "embedding",
+        "recurrent",
+        "attention",
+        "normalization",
+        "activation",  # config["function"]: relu, gelu, sigmoid, tanh, …
+        "softmax",
+        "log-softmax",
+        "dropout",  # config["rate"]: fraction dropped
+        "pooling",  # config["function"]: max or average
+        "reshape",  # flatten, permute, squeeze, cast: values are only moved
+        "merge",  # add, multiply, concatenate: config["function"]
+        "scale",  # a fixed affine map of the values: Rescaling, division by a constant
+        "augmentation",
+        "container",
+        "other",  # something whose behaviour is not known: nothing is concluded across it
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One layer or functional operation of the model.
+
+    config keys in use: ``units`` and ``inputs`` (features or channels out and in), ``groups``,
+    ``activation`` (an activation built into the layer: ``relu``, ``softmax``, ``linear`` …),
+    ``function``, ``rate``, ``channels`` (``first`` or ``last``), ``bias``, ``axis``.
+    """
+
+    name: str
+    kind: str
+    class_name: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    parameters: tuple[str, ...] = ()
+    output_shape: tuple[int | None, ...] | None = None
+    functional: bool = False
+    location: Location | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One trainable or frozen array of the model."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    trainable: bool = True
+    layer: str | None = None
+    groups: tuple[str, ...] = ()  # optimizer groups that own it: ("0.0",) = optimizer 0, group 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerInfo:
+    """One optimizer. ``kind`` is lower case: adam, adamw, sgd, rmsprop, …"""
+
+    name: str
+    kind: str
+    learning_rates: tuple[float, ...]  # by group, at the start
+    config: Mapping[str, Any] = field(default_factory=dict)  # momentum, weight_decay, …
+    scheduled: bool = False
+    location: Location | None = None
+    learning_rate_location: Location | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossInfo:
+    """The loss and how it reads the outputs.
+
+    kind
+        ``cross-entropy`` (multi-class), ``binary-cross-entropy``, ``nll``, ``mse``, ``mae``,
+        ``huber``, ``kl-divergence``, ``hinge``, ``poisson``, ``ctc``, ``other``.
+    reads
+        ``logits``, ``probabilities``, ``log-probabilities``, ``values`` (regression) or
+        ``unknown``.
+    """
+
+    kind: str
+    reads: str = "unknown"
+    name: str = ""
+    sparse: bool | None = None  # targets are class indices
+    from_logits: bool | None = None  # the option as written, where the framework has it
+    weighted: bool = False
+    location: Location | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSeen:
+    """What a tensor of a batch looked like when a new form of it was first seen."""
+
+    role: Literal["input", "target", "output"]
+    name: str
+    phase: Phase
+    shape: tuple[int, ...]  # with the batch axis first
+    dtype: str
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A place in the user's code by its role: ``fit``, ``step``, ``backward``, ``model``,
+    ``inputs`` (the argument that carries the training inputs), ``validation`` (the argument
+    that carries the validation data), ``loop``."""
+
+    role: str
+    location: Location
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """What is known about the model and its training before, or at, the first step."""
+
+    framework: str = "other"
+    backend: str = ""
+    layers: tuple[Layer, ...] = ()
+    edges: tuple[tuple[str, str], ...] | None = None  # None: the graph is not known
+    parameters: tuple[Parameter, ...] = ()
+    optimizers: tuple[OptimizerInfo, ...] = ()
+    loss: LossInfo | None = None
+    head: tuple[str, ...] = ()  # names of the last layers before the loss, the last one first
+    inputs: str | None = None  # image, text, tabular, sequence
+    outputs: str | None = None  # classification, multilabel, regression
+    stated: tuple[str, ...] = ()  # which of inputs and outputs the user stated
+    places: tuple[Place, ...] = ()
+    metrics: tuple[str, ...] = ()
+    batch_size: int | None = None
+    train_samples: int | None = None
+    epochs_planned: int | None = None
+    device: str = "cpu"
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seed: int | None = None
+    unobserved: Mapping[str, str] = field(default_factory=dict)  # fact -> why it cannot be seen
+
+    def layer(self, name: str) -> Layer | None:
+        """The layer of this name, or None."""
+        return next((layer for layer in self.layers if layer.name == name), None)
+
+    def place(self, *roles: str) -> Location | None:
+        """The location of the first of these roles that is known, or None."""
+        for role in roles:
+            for place in self.places:
+                if place.role == role:
+                    return place.location
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """What was seen at one step. An absent fact was not observed; it is never zero.
+
+    values: ``(fact, name) -> float or ndarray``.
+    """
+
+    step: int
+    epoch: int
+    phase: Phase
+    values: Mapping[tuple[Fact, str], float | np.ndarray]
+    segment: int = 0
+    dtype: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """A finding of the instrumentation itself, such as an overlap of two splits."""
+
+    fact: Fact
+    step: int | None
+    epoch: int | None
+    data: Mapping[str, Any]
+    segment: int = 0

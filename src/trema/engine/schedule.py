@@ -1,0 +1,80 @@
+"""Which steps are observed: dense at first, then as many as the budget allows."""
+
+from __future__ import annotations
+
+import time
+
+#: An observed step waits at least this many steps, so that thin schedules never stall wholly.
+LONGEST_GAP = 100_000
+#: Share of the budget that planned observations may use; the rest is for checks and surprises.
+SAFETY = 0.6
+
+
+class Schedule:
+    """Decides after each step which step is observed next.
+
+    Parameters
+    ----------
+    overhead : share of training time that Trema may take after the free steps
+    free_steps, free_seconds : the beginning is observed densely until either is used up
+    """
+
+    def __init__(self, *, overhead: float, free_steps: int, free_seconds: float) -> None:
+        self.own_seconds = 0.0  # Trema's own time in all
+        self._overhead = overhead
+        self._free_steps = free_steps
+        self._free_seconds = free_seconds
+        self._next = 0
+        self._budget_started: float | None = None
+        self._own_at_start = 0.0
+        self._cost = 0.0  # own time of an observed step, moving average
+        self._started = time.perf_counter()
+        self._last_own = 0.0
+        self.thin = 1  # a crowded journal multiplies gaps
+
+    @property
+    def next_step(self) -> int:
+        """The next step to be observed."""
+        return self._next
+
+    def free(self, step: int) -> bool:
+        """Whether the step belongs to the free beginning."""
+        return step < self._free_steps and self.own_seconds < self._free_seconds
+
+    def add(self, seconds: float) -> None:
+        """Count Trema's own time."""
+        self.own_seconds += seconds
+
+    def observed(self, step: int) -> int:
+        """Plan the next observed step after ``step`` was observed; returns it."""
+        now = time.perf_counter()
+        cost = self.own_seconds - self._last_own
+        self._last_own = self.own_seconds
+        self._cost = cost if self._cost == 0.0 else 0.7 * self._cost + 0.3 * cost
+        if self.free(step):
+            self._next = step + 1
+            return self._next
+        if self._budget_started is None:
+            self._budget_started, self._own_at_start = now, self.own_seconds
+            self._first_step = step
+            self._next = step + 8  # a few steps to learn how long a step takes
+            return self._next
+        elapsed = now - self._budget_started
+        spent = self.own_seconds - self._own_at_start
+        steps = max(1, step - self._first_step)
+        allowed = self._overhead * SAFETY
+        plain = max((elapsed - spent) / steps, 1e-7)  # seconds of a step without Trema
+        # the time that must pass until what is spent, and the next observation, fit the budget
+        due = (spent + self._cost) / allowed - (elapsed - spent)
+        gap = max(self._cost / (allowed * plain), due / plain, 1.0)
+        self._next = step + min(int(gap * self.thin) + 1, LONGEST_GAP)
+        return self._next
+
+    def share(self) -> float:
+        """Trema's own time as a share of the training time since the free beginning."""
+        if self._budget_started is None:
+            total = time.perf_counter() - self._started
+            return self.own_seconds / total if total > 0 else 0.0
+        elapsed = time.perf_counter() - self._budget_started
+        spent = self.own_seconds - self._own_at_start
+        return spent / (elapsed - spent) if elapsed > spent else 0.0

@@ -1,0 +1,441 @@
+"""The session of a run: takes in facts, runs the checks, tells the sinks.
+
+Nothing here may raise into a training: every entry point that an adapter calls is guarded. An
+error in a check switches this check off for the run, an error elsewhere is noted; both are part
+of the findings document.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from trema.checks.base import Check, all_checks, load_plugins
+from trema.core.config import Config
+from trema.core.diagnosis import Diagnosis, Kind
+from trema.core.facts import (
+    VALIDATION,
+    Fact,
+    Observation,
+    Phase,
+    RunInfo,
+    Snapshot,
+    TensorSeen,
+)
+from trema.core.history import History
+from trema.engine.document import (
+    SCHEMA,
+    environment_rank,
+    finding_data,
+    rank_findings,
+)
+from trema.engine.findings import Finding, Findings
+from trema.engine.schedule import Schedule
+from trema.journal.folder import RunFolder, create_run
+from trema.journal.writer import Journal
+
+T = TypeVar("T")
+
+#: Observed training steps after which the checks run; then every 32nd observed step.
+_ASSESS_AT = frozenset({1, 2, 4, 8, 16, 32, 64})
+_ASSESS_EVERY = 32
+
+
+class Sink(Protocol):
+    """Something that is told what a run shows: console, JSON file, TensorBoard."""
+
+    def started(self, session: Session) -> None:
+        """The run began and its folder is known."""
+
+    def found(self, session: Session, finding: Finding) -> None:
+        """A finding appeared, came back or got worse."""
+
+    def gone(self, session: Session, finding: Finding) -> None:
+        """A finding stopped occurring."""
+
+    def finished(self, session: Session, document: Mapping[str, Any]) -> None:
+        """The run ended; the document holds everything."""
+
+
+class Session:
+    """One run.
+
+    Parameters
+    ----------
+    name : the run's name; a name in use gets a number
+    config : settings
+    framework : ``keras``, ``torch``, … or ``other``
+    sinks : told about findings
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: Config,
+        *,
+        framework: str = "other",
+        sinks: Iterable[Sink] = (),
+    ) -> None:
+        import trema
+
+        self.config = config
+        self.framework = framework
+        self.state = "running"
+        self.exit_code: int | None = None
+        self.notes: list[str] = []  # what could not be done, for the summary
+        self.segments: list[Segment] = []
+        self.failed_checks: dict[str, str] = {}
+        self.rank = environment_rank()
+        self.findings = Findings(self.rank)
+        self.name = name
+        self.folder: RunFolder | None = None
+        self.journal: Journal | None = None
+        self._version = trema.__version__
+        self._sinks = list(sinks)
+        self._started = time.time()
+        self._steps = 0
+        self.checks: dict[str, Check] = {}
+        self.check_types: dict[str, type[Check]] = {}
+        self.guarded("checks", self._load_checks)
+        self.guarded("journal", self._open_journal)
+        for sink in self._sinks:
+            self.guarded("sink", lambda sink=sink: sink.started(self))  # type: ignore[misc]  # bound
+
+    # construction -------------------------------------------------------------------------
+
+    def _load_checks(self) -> None:
+        self.check_types = all_checks()
+        for check_id, check in self.check_types.items():
+            if check_id in self.config.ignore or (check.preview and not self.config.preview):
+                continue
+            self.checks[check_id] = check()
+        self.failed_checks |= {f"entry point {k}": v for k, v in load_plugins().items()}
+
+    def _open_journal(self) -> None:
+        try:
+            self.folder = create_run(self.config.folder, self.name, framework=self.framework)
+            self.journal = Journal(
+                self.folder.journal(self.rank), rank=self.rank, limit=self.config.journal_limit
+            )
+            self.name = self.folder.name
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            self.notes.append(f"nothing is kept: {self.config.folder} cannot be written ({reason})")
+            return
+        self.write(
+            "run",
+            id=self.folder.id,
+            name=self.name,
+            framework=self.framework,
+            trema=self._version,
+        )
+
+    # guard --------------------------------------------------------------------------------
+
+    def guarded(self, part: str, action: Callable[[], T]) -> T | None:
+        """The result of the action, or None after an error, which is noted once a part."""
+        try:
+            return action()
+        except Exception as error:
+            self.failed(part, error)
+            return None
+
+    def failed(self, part: str, error: BaseException) -> None:
+        """Note an error inside Trema; tests set ``strict`` and get it raised."""
+        if self.config.strict:
+            raise error
+        if part not in self.failed_checks:
+            self.failed_checks[part] = f"{type(error).__name__}: {error}"[:500]
+            self.write("error", part=part, error=self.failed_checks[part])
+
+    def write(self, kind: str, **fields: Any) -> None:
+        """Append a record to the journal, if there is one."""
+        if self.journal is None:
+            return
+        try:
+            self.journal.write(kind, **fields)
+        except Exception as error:  # an odd value must not end a training
+            if self.config.strict:
+                raise
+            self.failed_checks.setdefault("journal", f"{type(error).__name__}: {error}"[:500])
+
+    # what adapters call -------------------------------------------------------------------
+
+    @property
+    def wanted(self) -> frozenset[Fact]:
+        """The union of what the enabled checks need."""
+        needs: frozenset[Fact] = frozenset()
+        for check in self.checks.values():
+            needs |= check.needs | getattr(check, "uses", frozenset())
+        return needs
+
+    def open_segment(self, info: RunInfo) -> Segment:
+        """A new part of the run: one fit, or one optimizer's lifetime."""
+        stated = tuple(k for k in ("inputs", "outputs") if getattr(self.config, k) is not None)
+        if stated:
+            given = {k: getattr(self.config, k) for k in stated}
+            info = dataclasses.replace(info, stated=stated, **given)
+        if info.framework != "other":
+            self.framework = info.framework
+        segment = Segment(self, len(self.segments), info)
+        self.segments.append(segment)
+        return segment
+
+    def steps(self) -> int:
+        """Training steps of all segments."""
+        return sum(segment.steps for segment in self.segments)
+
+    def save_sources(self, sources: Mapping[str, str]) -> None:
+        """Keep the user's own files with the run."""
+        if self.folder is not None and self.config.source:
+            self.guarded("source", lambda: self.folder.save_sources(sources))  # type: ignore[union-attr]  # checked
+
+    def finish(self, state: str = "finished", exit_code: int | None = None) -> dict[str, Any]:
+        """End the run once; a second call returns the same document."""
+        if self.state != "running":
+            return self.document()
+        for segment in self.segments:
+            segment.close()
+        self.state, self.exit_code = state, exit_code
+        document = self.document()
+        self.write(
+            "end",
+            state=state,
+            exit_code=exit_code,
+            **{k: document[k] for k in ("clear", "not_assessed", "failed_checks", "muted")},
+            run=document["run"],
+            findings=document["findings"],
+        )
+        for sink in self._sinks:
+            self.guarded("sink", lambda sink=sink: sink.finished(self, document))  # type: ignore[misc]  # bound
+        if self.journal is not None:
+            self.journal.close()
+        return document
+
+    # results ------------------------------------------------------------------------------
+
+    def ranked(self) -> list[tuple[Finding, int, tuple[str, ...]]]:
+        """Findings with rank and explanations, most urgent first."""
+        return rank_findings(self.findings.all(), self.check_types)
+
+    def overhead(self) -> float:
+        """Trema's own time as a share of the training time, after the free beginning."""
+        shares = [segment.schedule.share() for segment in self.segments]
+        return max(shares, default=0.0)
+
+    def document(self) -> dict[str, Any]:
+        """The findings document."""
+        findings = []
+        for finding, rank, explained in self.ranked():
+            info = self.segments[finding.segment].info
+            data = finding_data(finding, self.check_types.get(finding.check), info)
+            findings.append({**data, "rank": rank, "explained_by": list(explained)})
+        clear, not_assessed = self.outcomes()
+        info = self.segments[0].info if self.segments else RunInfo()
+        journal = self.journal
+        return {
+            "schema": SCHEMA,
+            "trema": self._version,
+            "run": {
+                "id": self.folder.id if self.folder else "",
+                "name": self.name,
+                "framework": self.framework,
+                "state": self.state,
+                "exit_code": self.exit_code,
+                "steps": self.steps(),
+                "epochs": sum(segment.epochs for segment in self.segments),
+                "segments": len(self.segments),
+                "seconds": round(time.time() - self._started, 3),
+                "overhead": round(self.overhead(), 5),
+                "inputs": info.inputs,
+                "outputs": info.outputs,
+                "records_lost": journal.lost if journal else 0,
+                "notes": list(self.notes),
+            },
+            "findings": findings,
+            "clear": clear,
+            "not_assessed": not_assessed,
+            "failed_checks": [
+                {"check": check, "error": error} for check, error in self.failed_checks.items()
+            ],
+            "muted": [
+                {"check": check, "where": "", "reason": "ignored by configuration", "by": "config"}
+                for check in self.config.ignore
+            ],
+        }
+
+    def outcomes(self) -> tuple[list[str], list[dict[str, Any]]]:
+        """Ids of checks that are clear, and of those not assessed with what they miss."""
+        found = {finding.check for finding in self.findings.all()}
+        clear: list[str] = []
+        skipped: list[dict[str, Any]] = []
+        for check_id, check in self.checks.items():
+            if check_id in found or check_id in self.failed_checks:
+                continue
+            missing = [segment.missing(check) for segment in self.segments] or [["no training"]]
+            if any(not reasons for reasons in missing):
+                clear.append(check_id)
+            else:
+                skipped.append({"check": check_id, "missing": missing[-1]})
+        return clear, skipped
+
+    def tell(self, finding: Finding, *, gone: bool = False) -> None:
+        """Write a finding to the journal and tell the sinks."""
+        info = self.segments[finding.segment].info
+        data = finding_data(finding, self.check_types.get(finding.check), info)
+        self.write("finding", step=finding.last_step, segment=finding.segment, finding=data)
+        for sink in self._sinks:
+            action = sink.gone if gone else sink.found
+            self.guarded("sink", lambda action=action: action(self, finding))  # type: ignore[misc]  # bound
+
+
+class Segment:
+    """A part of a run with its own model, optimizer and history."""
+
+    def __init__(self, session: Session, number: int, info: RunInfo) -> None:
+        config = session.config
+        spent = sum(other.schedule.own_seconds for other in session.segments)
+        self.session = session
+        self.number = number
+        self.info = info
+        self.history = History(info)
+        self.schedule = Schedule(
+            overhead=config.overhead,
+            free_steps=config.free_steps,
+            free_seconds=max(0.0, config.free_seconds - spent),
+        )
+        self.steps = 0
+        self.epochs = 0
+        self.closed = False
+        self._recorded = 0
+        session.write("info", segment=number, info=dataclasses.asdict(info))
+
+    def update(self, **changes: Any) -> None:
+        """Replace fields of what is known about the run."""
+        stated = {key: getattr(self.info, key) for key in self.info.stated}
+        self.info = dataclasses.replace(self.info, **{**changes, **stated})
+        self.history.run = self.info
+        self.session.write("info", segment=self.number, info=dataclasses.asdict(self.info))
+
+    def record(self, snapshot: Snapshot) -> None:
+        """Take in what was seen at one step."""
+        self.history.add(snapshot)
+        values: dict[str, dict[str, Any]] = {}
+        for (fact, name), value in snapshot.values.items():
+            values.setdefault(fact, {})[name] = value
+        journal = self.session.journal
+        if journal is not None:
+            self.session.write(
+                "facts",
+                step=snapshot.step,
+                segment=self.number,
+                important=False,
+                epoch=snapshot.epoch,
+                phase=snapshot.phase,
+                values=values,
+            )
+            if journal.crowded and self.schedule.thin == 1:
+                self.schedule.thin = 8
+                self.session.notes.append("the journal nears its limit: fewer steps are observed")
+        if snapshot.phase == VALIDATION:
+            return
+        self.steps = max(self.steps, snapshot.step + 1)
+        self._recorded += 1
+        if self._recorded in _ASSESS_AT or self._recorded % _ASSESS_EVERY == 0:
+            self.assess()
+
+    def seen(self, tensor: TensorSeen) -> None:
+        """Note a form in which a tensor of the batch came."""
+        before = len(self.history.tensors(tensor.role, tensor.phase))
+        self.history.add_tensor(tensor)
+        if len(self.history.tensors(tensor.role, tensor.phase)) > before:
+            fields = dataclasses.asdict(tensor)
+            del fields["step"]
+            self.session.write("tensor", step=tensor.step, segment=self.number, **fields)
+
+    def observe(self, observation: Observation) -> None:
+        """Take in what the instrumentation found out, and judge at once."""
+        self.history.add_observation(observation)
+        self.session.write(
+            "observation",
+            step=observation.step,
+            segment=self.number,
+            fact=str(observation.fact),
+            epoch=observation.epoch,
+            data=observation.data,
+        )
+        self.assess()
+
+    def metrics(
+        self, epoch: int, phase: Phase, values: Mapping[str, float], *, step: int | None = None
+    ) -> None:
+        """Take in the metrics of an epoch in one phase."""
+        self.history.add_metrics(epoch, phase, values)
+        self.session.write(
+            "metrics",
+            step=step,
+            segment=self.number,
+            epoch=epoch,
+            phase=phase,
+            values=dict(values),
+        )
+
+    def end_epoch(self, epoch: int) -> None:
+        """An epoch is over: its metrics are in, the checks look again."""
+        self.epochs = max(self.epochs, epoch + 1)
+        self.history.epochs_finished = self.epochs
+        self.session.write("epoch", step=self.steps - 1, segment=self.number, epoch=epoch)
+        self.assess()
+
+    def close(self) -> None:
+        """The segment is over; a last look."""
+        if not self.closed:
+            self.closed = True
+            self.history.finished = True
+            self.assess()
+
+    def missing(self, check: Check) -> list[str]:
+        """The facts a check misses in this segment."""
+        return self.session.guarded(check.id, lambda: check.missing(self.history)) or []
+
+    def assess(self) -> None:
+        """Run every check on what is known now."""
+        started = time.perf_counter()
+        history = self.history
+        good = self.session.guarded("baseline", history.beats_baseline)
+        before = self.steps == 0
+        step = None if before else self.steps - 1
+        epoch = None if before else history.epoch
+        for check_id, check in self.session.checks.items():
+            if check_id in self.session.failed_checks:
+                continue
+            try:
+                found = self._diagnose(check, good is True)
+            except Exception as error:
+                self.session.failed(check_id, error)
+                continue
+            self._take(check_id, found, step, epoch)
+        self.schedule.add(time.perf_counter() - started)
+
+    def _diagnose(self, check: Check, good: bool) -> list[Diagnosis]:
+        if check.missing(self.history) or (check.kind is Kind.SYMPTOM and good):
+            return []
+        return list(check.diagnose(self.history))
+
+    def _take(
+        self, check: str, found: list[Diagnosis], step: int | None, epoch: int | None
+    ) -> None:
+        new, changed, gone = self.session.findings.update(check, self.number, found, step, epoch)
+        for finding in [*new, *changed]:
+            self.session.tell(finding)
+        for finding in gone:
+            self.session.tell(finding, gone=True)
+
+
+def default_name(script: str | Path | None) -> str:
+    """A run name from the script's file name; ``run`` when there is none."""
+    stem = Path(script).stem if script else ""
+    return stem if stem and not stem.startswith(("<", "-", "ipykernel")) else "run"

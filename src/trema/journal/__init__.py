@@ -1,0 +1,1 @@
+"""The append-only log that a run writes, and its reader."""

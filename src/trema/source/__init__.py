@@ -1,0 +1,1 @@
+"""Which call in the user's code made a layer, an optimizer, a loss; standard library only."""
