@@ -96,7 +96,8 @@ def test_record_without_a_site_takes_the_running_call() -> None:
     sites.record(layer)
     line = sys._getframe().f_lineno - 1
     location = sites.location(layer)
-    assert location is not None and location.line == line
+    assert location is not None
+    assert location.line == line
 
 
 def test_unhashable_objects_and_those_without_weak_references() -> None:
@@ -140,14 +141,11 @@ def test_dead_records_are_swept() -> None:
         pass
 
     sites, site = Sites(), call_site()
-    keep = [Layer() for _ in range(10)]
-    for layer in keep:
-        sites.record(layer, site)
-    crowd = [Layer() for _ in range(1013)]
-    for layer in crowd:
+    early, crowd, late = ([Layer() for _ in range(count)] for count in (10, 1000, 30))
+    for layer in early + crowd:
         sites.record(layer, site)
     del crowd, layer
-    last = Layer()
-    sites.record(last, site)
-    assert len(sites._records) == len(sites) == 11
-    assert isinstance(sites.site(keep[0]), CallSite)
+    for layer in late:  # the sweep comes at 1024 records
+        sites.record(layer, site)
+    assert len(sites._records) == len(sites) == 40
+    assert isinstance(sites.site(early[0]), CallSite)

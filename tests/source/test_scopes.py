@@ -61,7 +61,7 @@ UNCERTAIN = {
     "comprehension": "lr = 1\n[SGD(lr=lr) for lr in x]\n",
     "unknown": "SGD(lr=lr)\n",
     "only later": "SGD(lr=lr)\nlr = 1\n",
-    "class body is no scope of methods": "class A:\n    lr = 1\n    def f(self):\n        SGD(lr=lr)\n",
+    "a class body": "class A:\n    lr = 1\n    def f(self):\n        SGD(lr=lr)\n",
     "not a name": "SGD(lr=a.b)\n",
     "its own value": "lr = [SGD(lr=lr)]\n",
     "except as": "lr = 1\ntry:\n    pass\nexcept E as lr:\n    SGD(lr=lr)\n",

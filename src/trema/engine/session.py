@@ -88,6 +88,7 @@ class Session:
         self.notes: list[str] = []  # what could not be done, for the summary
         self.segments: list[Segment] = []
         self.failed_checks: dict[str, str] = {}
+        self.before_finish: list[Callable[[], None]] = []  # adapters let go of the training
         self.rank = environment_rank()
         self.findings = Findings(self.rank)
         self.name = name
@@ -197,6 +198,8 @@ class Session:
         """End the run once; a second call returns the same document."""
         if self.state != "running":
             return self.document()
+        for action in self.before_finish:
+            self.guarded("adapter", action)
         for segment in self.segments:
             segment.close()
         self.state, self.exit_code = state, exit_code

@@ -166,9 +166,10 @@ def _changes(tree: SourceTree, receiver: str) -> Iterator[ast.Call]:
     methods = (*_ADDING, *_OTHER_CHANGES)
     for call in sorted(tree.calls, key=begin):
         function = call.func
-        if isinstance(function, ast.Attribute) and function.attr in methods:
-            if ast.unparse(function.value) == receiver:
-                yield call
+        if not isinstance(function, ast.Attribute) or function.attr not in methods:
+            continue
+        if ast.unparse(function.value) == receiver:
+            yield call
 
 
 def _added_how(tree: SourceTree, call: ast.Call, container: ast.Call) -> str | None:

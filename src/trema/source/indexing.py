@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from trema.source.calls import called_name, made_in
 from trema.source.containers import CONTAINERS, Listing, listing
-from trema.source.layers import LayerSpec, Place, agreeing, places
+from trema.source.layers import LayerSpec, Place, fitting, places
 from trema.source.owners import assigned_to, super_calls
 from trema.source.reading import SourceTree
 from trema.source.scopes import assigned_value
@@ -17,22 +17,32 @@ def by_index(
     items: Sequence[LayerSpec], trees: Sequence[SourceTree]
 ) -> Iterator[tuple[str, Place]]:
     """Name and call of layers in a container, where one listing of the text fits all of them."""
-    groups: dict[object, dict[int, LayerSpec]] = {}
-    for item in items:
-        path = item.path
-        if path:
-            key = item.owner_class, item.attribute, path[:-1]
-            groups.setdefault(key, {})[path[-1]] = item
-    for group in groups.values():
+    for group in _groups(items):
+        size = max(group) + 1
+        first = next(iter(group.values()))
         fits = []
-        for one in _listings(next(iter(group.values())), trees):
+        for one in _listings(first, trees):
             calls = _elements(group, one)
             if calls is not None:
                 fits.append((one, calls))
-        if len(fits) > 1:
-            fits = [fit for fit in fits if fit[0].may_hold(max(group) + 1)]
+        if len(fits) > 1 or (first.attribute is None and first.owner is None):
+            fits = [fit for fit in fits if fit[0].may_hold(size)]
         if len(fits) == 1:
             yield from fits[0][1].items()
+
+
+def _groups(items: Sequence[LayerSpec]) -> list[dict[int, LayerSpec]]:
+    """Layers by index for each container; not those of two containers that look like one."""
+    groups: dict[object, dict[int, LayerSpec]] = {}
+    mixed = set()
+    for item in items:
+        if item.path:
+            key = item.owner, item.attribute, item.path[:-1]
+            group = groups.setdefault(key, {})
+            if item.path[-1] in group:
+                mixed.add(key)
+            group[item.path[-1]] = item
+    return [group for key, group in groups.items() if key not in mixed]
 
 
 def _listings(item: LayerSpec, trees: Sequence[SourceTree]) -> Iterator[Listing]:
@@ -76,7 +86,7 @@ def _elements(group: Mapping[int, LayerSpec], one: Listing) -> dict[str, Place] 
                 return None
             continue
         made = [(one.tree, call) for call in made_in(one.tree, element, item.class_name)]
-        fits = agreeing(made, item.arguments)
+        fits = fitting(made, item)
         if (made and not fits) or (not made and _makes_other(one.tree, element)):
             return None
         if len(fits) == 1:

@@ -10,6 +10,7 @@ from trema.source.calls import agreement, calls_of
 from trema.source.containers import CONTAINERS
 from trema.source.frames import is_user_file
 from trema.source.reading import SourceTree
+from trema.source.syntax import argument_node
 
 Place = tuple[SourceTree, ast.Call]
 
@@ -55,3 +56,17 @@ def places(trees: Iterable[SourceTree], class_name: str) -> list[Place]:
 def agreeing(found: Iterable[Place], arguments: Mapping[str, object]) -> list[Place]:
     """The calls whose literals do not contradict an object's arguments."""
     return [place for place in found if agreement(*place, arguments) is not False]
+
+
+def fitting(found: Iterable[Place], item: LayerSpec) -> list[Place]:
+    """The calls that can have made a layer: neither a literal nor an explicit name differs."""
+    return [
+        (tree, call)
+        for tree, call in agreeing(found, item.arguments)
+        if item.attribute is not None or _explicit_name(call) in (None, item.name)
+    ]
+
+
+def _explicit_name(call: ast.Call) -> object:
+    name = argument_node(call, "name")
+    return name.value if isinstance(name, ast.Constant) else None

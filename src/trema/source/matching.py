@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from trema.core.diagnosis import Location
-from trema.source.calls import agreement, is_passed_on, made_in, repeats
+from trema.source.calls import is_passed_on, made_in, repeats
 from trema.source.frames import is_user_file
 from trema.source.indexing import by_index
-from trema.source.layers import LayerSpec, Place, agreeing, places
+from trema.source.layers import LayerSpec, Place, agreeing, fitting, places
 from trema.source.owners import assigned_to
 from trema.source.reading import SourceTree, begin, source_tree
 from trema.source.scopes import COMPREHENSIONS, LOOPS, scope_of
@@ -35,6 +35,7 @@ class MethodCall(NamedTuple):
 def match_layers(items: Sequence[LayerSpec], files: Sequence[str]) -> dict[str, Location]:
     """The line of each layer of one model that the user's `files` tell for certain, by name.
 
+    `items` are all layers of the model: a sequential model is known by what it holds.
     `owner_class` is to be given for layers inside a library's model too: those no line of the
     user made, unless it replaced them (``model.fc = nn.Linear(…)``).
     """
@@ -92,7 +93,7 @@ def _by_keyword(items: Sequence[LayerSpec], trees: Sequence[SourceTree]) -> Foun
             if word.arg == "name"
             if isinstance(word.value, ast.Constant) and word.value.value == item.name
         ]
-        if len(named) == 1 and agreeing(named, item.arguments):
+        if len(named) == 1 and fitting(named, item):
             yield item.name, named[0]
 
 
@@ -107,7 +108,7 @@ def _by_attribute(items: Sequence[LayerSpec], trees: Sequence[SourceTree]) -> Fo
             for tree, value in assigned_to(trees, item.attribute, item.owner, *path)
             for call in made_in(tree, value, item.class_name)
         ]
-        fits = agreeing(made, item.arguments)
+        fits = fitting(made, item)
         if len(fits) == 1:
             yield item.name, fits[0]
 
@@ -126,7 +127,7 @@ def _by_count(
         yield from _sole(left, calls, trees)
         if len(left) == len(calls) and count == len(mine) and _in_line(calls):
             pairs = list(zip(_made_in_order(left), calls, strict=True))
-            if all(agreement(*place, item.arguments) is not False for item, place in pairs):
+            if all(fitting([place], item) for item, place in pairs):
                 yield from ((item.name, place) for item, place in pairs)
 
 
@@ -134,7 +135,7 @@ def _sole(items: Sequence[LayerSpec], calls: Sequence[Place], trees: Sequence[So
     """Layers that only one call can have made; several layers only if the call can run again."""
     makers: dict[Place, list[LayerSpec]] = {}
     for item in items:
-        fits = agreeing(calls, item.arguments)
+        fits = fitting(calls, item)
         if len(fits) == 1:
             makers.setdefault(fits[0], []).append(item)
     for place, made in makers.items():

@@ -45,10 +45,7 @@ def cell_source(filename: str) -> str | None:
 
 def cells() -> dict[int, str]:
     """Every cell run so far by number, as typed; empty outside a notebook."""
-    typed = getattr(_shell(), "user_ns", {}).get("In")
-    if not isinstance(typed, list):
-        return {}
-    return {number: text for number, text in enumerate(typed) if number and text}
+    return _inputs("input_hist_raw")
 
 
 def _shell() -> Any:
@@ -65,5 +62,13 @@ def _compiled_number(filename: str) -> int | None:
 
 def _history_number(filename: str) -> int | None:
     source = (cell_source(filename) or "").strip()
-    same = [number for number, text in cells().items() if source and text.strip() == source]
+    inputs = _inputs("input_hist_parsed") if source else {}
+    same = [number for number, text in inputs.items() if text.strip() == source]
     return same[-1] if same else None
+
+
+def _inputs(kind: str) -> dict[int, str]:
+    texts = getattr(getattr(_shell(), "history_manager", None), kind, None)
+    if not isinstance(texts, list):
+        return {}
+    return {number: text for number, text in enumerate(texts) if number and text}

@@ -73,9 +73,10 @@ def _settings(
             holder, rest = [function.value], node.args
         else:
             return
-        if len(holder) == 1 and len(rest) == 2 and isinstance(rest[0], ast.Constant):
-            if rest[0].value == attribute:
-                yield holder[0], rest[1]
+        if len(holder) != 1 or len(rest) != 2 or not isinstance(rest[0], ast.Constant):
+            return
+        if rest[0].value == attribute:
+            yield holder[0], rest[1]
 
 
 def _targets(

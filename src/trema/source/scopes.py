@@ -30,10 +30,11 @@ def assignment(location: Location) -> Location | None:
     if tree is None:
         return None
     for node in ast.walk(tree.tree):
-        if isinstance(node, ast.Name) and node.lineno == location.line:
-            if tree.location(node) == location:
-                value = assigned_value(tree, node)
-                return tree.location(value) if value is not None else None
+        if not isinstance(node, ast.Name) or node.lineno != location.line:
+            continue
+        if tree.location(node) == location:
+            value = assigned_value(tree, node)
+            return tree.location(value) if value is not None else None
     return None
 
 
@@ -62,9 +63,11 @@ def scope_of(tree: SourceTree, node: ast.AST) -> ast.AST:
     for parent in tree.ancestors(node):
         if isinstance(parent, ast.Lambda) and child is parent.body:
             return parent
-        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            if child in parent.body:  # decorators and defaults belong to the scope around
-                return parent
+        if not isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            child = parent
+            continue
+        if child in parent.body:  # decorators and defaults belong to the scope around
+            return parent
         child = parent
     return tree.tree
 
@@ -148,12 +151,17 @@ def _unpacked(target: ast.expr, value: ast.expr, name: str) -> Iterator[ast.expr
     elif isinstance(target, ast.Starred):
         yield from _unpacked(target.value, value, name)
     elif isinstance(target, (ast.Tuple, ast.List)):
-        parts: list[ast.expr] = [value] * len(target.elts)
-        if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts):
-            if not any(isinstance(part, ast.Starred) for part in (*target.elts, *value.elts)):
-                parts = value.elts
+        parts = _shown_parts(target, value) or [value] * len(target.elts)
         for inner, part in zip(target.elts, parts, strict=True):
             yield from _unpacked(inner, part, name)
+
+
+def _shown_parts(target: ast.Tuple | ast.List, value: ast.expr) -> list[ast.expr] | None:
+    """The parts of a written tuple, one for each target; None where they cannot be told."""
+    if not isinstance(value, (ast.Tuple, ast.List)) or len(value.elts) != len(target.elts):
+        return None
+    starred = any(isinstance(part, ast.Starred) for part in (*target.elts, *value.elts))
+    return None if starred else value.elts
 
 
 def _reaching(tree: SourceTree, bindings: list[_Binding], use: ast.Name) -> _Binding | None:

@@ -1,0 +1,233 @@
+"""Epochs of a raw loop: losses of both phases, and samples that stand in both splits.
+
+An epoch ends when the training loader is exhausted; validation that follows still belongs to it,
+so the epoch is handed on when the next training step begins. A loop without a loader has an
+epoch from one validation pass to the next.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
+
+from trema.core.facts import TRAIN, VALIDATION, Fact, Observation
+from trema.core.samples import fingerprints, overlap
+from trema.engine.session import Segment
+
+#: Most bytes of a data set that is fingerprinted whole.
+WHOLE_BYTES = 1 << 30
+#: Most samples remembered of a stream of batches: 8 bytes each.
+STREAM_SAMPLES = 1 << 21
+
+
+class Epochs:
+    """Sums over an epoch, and the overlap of the splits."""
+
+    def __init__(self, segment: Segment) -> None:
+        self.segment = segment
+        self.epoch = 0
+        self.train_loader: DataLoader[Any] | None = None
+        self.validation_loader: DataLoader[Any] | None = None
+        self._latest: DataLoader[Any] | None = None
+        self._train: list[float | Tensor] = []
+        self._validation: list[float | Tensor] = []
+        self._backward: list[float | Tensor] = []
+        self._extra: dict[str, dict[str, float]] = {TRAIN: {}, VALIDATION: {}}
+        self._ended = False
+        self._stepped = False
+        self._last_step = 0
+        self._overlap_told = False
+        self._streams: dict[bool, list[np.ndarray]] = {True: [], False: []}
+        self._streamed = {True: 0, False: 0}
+
+    # losses -------------------------------------------------------------------------------
+
+    def see_loss(self, value: float | Tensor, training: bool) -> None:
+        """A loss function gave this mean over a batch."""
+        if training:
+            self._begin_training()
+            self._train.append(value)
+        else:
+            self._validation.append(value)
+
+    def see_backward(self, value: float | Tensor) -> None:
+        """``backward`` ran on this loss."""
+        self._begin_training()
+        self._backward.append(value)
+
+    def stepped(self, step: int) -> None:
+        """The optimizer made a step."""
+        self._stepped = True
+        self._last_step = step
+        if self._latest is not None and self.train_loader is None:
+            self.train_loader = self._latest
+
+    def log(self, phase: str, values: dict[str, float]) -> None:
+        """Metrics that the user gave for this epoch."""
+        self._extra[phase].update(values)
+
+    def _begin_training(self) -> None:
+        loop_without_loader = self.train_loader is None and self._stepped and self._validation
+        if self._ended or loop_without_loader:
+            self.flush()
+
+    # loaders ------------------------------------------------------------------------------
+
+    def loader_begins(self, loader: DataLoader[Any]) -> None:
+        """Somebody iterates a loader; whether it trains is known when a step follows."""
+        self._latest = loader
+        if self.train_loader is not None and loader is not self.train_loader:
+            self.validation_loader = loader
+
+    def loader_ends(self, loader: DataLoader[Any]) -> None:
+        """A loader is exhausted: the training one ends the epoch."""
+        if loader is self.train_loader:
+            self._ended = True
+        elif loader is self._latest and not self._stepped:
+            self.validation_loader = loader  # validated before training began
+
+    def flush(self) -> None:
+        """Hand the epoch on."""
+        if not (self._train or self._backward or self._validation or any(self._extra.values())):
+            return
+        train, backward = _mean(self._train), _mean(self._backward)
+        same = self._train and len(self._train) == len(self._backward)
+        mean = train if same else backward
+        train_values = dict(self._extra[TRAIN])
+        if mean is not None:
+            train_values.setdefault("loss", mean)
+        validation_values = dict(self._extra[VALIDATION])
+        seen = _mean(self._validation)
+        if seen is not None and (same or mean is None):
+            validation_values.setdefault("loss", seen)
+        self.tell_overlap()
+        if train_values:
+            self.segment.metrics(self.epoch, TRAIN, train_values, step=self._last_step)
+        if validation_values:
+            self.segment.metrics(self.epoch, VALIDATION, validation_values, step=self._last_step)
+        self.segment.end_epoch(self.epoch)
+        self.epoch += 1
+        self._ended = False
+        self._stepped = False
+        self._train, self._validation, self._backward = [], [], []
+        self._extra = {TRAIN: {}, VALIDATION: {}}
+
+    def close(self) -> None:
+        """The run is over: an epoch that has begun counts."""
+        self.flush()
+        self.segment.close()
+
+    # overlap ------------------------------------------------------------------------------
+
+    def wants_hashes(self, training: bool) -> bool:
+        """Whether batches of this phase are still to be fingerprinted as they pass."""
+        if self._overlap_told or self.epoch > 0:
+            return False
+        if self.train_loader is not None and whole(self.train_loader.dataset) is not None:
+            return False
+        return self._streamed[training] < STREAM_SAMPLES
+
+    def see_inputs(self, inputs: dict[str, Tensor], training: bool) -> None:
+        """Fingerprint a batch as it passes, where the data sets cannot be read whole."""
+        if not self.wants_hashes(training) or len(inputs) != 1:
+            return
+        x = next(iter(inputs.values()))
+        if x.ndim < 2 or x.is_cuda:
+            return
+        hashes = fingerprints(x.detach().numpy() if x.dtype != torch.bfloat16 else x.float().numpy())
+        self._streams[training].append(hashes)
+        self._streamed[training] += len(hashes)
+
+    def tell_overlap(self) -> None:
+        """Compare the splits once both are known."""
+        if self._overlap_told:
+            return
+        data = self._whole_overlap() or self._streamed_overlap()
+        if data is None:
+            return
+        self._overlap_told = True
+        self._streams = {True: [], False: []}
+        self.segment.observe(
+            Observation(
+                fact=Fact.OVERLAP,
+                step=self._last_step,
+                epoch=self.epoch,
+                data=data,
+                segment=self.segment.number,
+            )
+        )
+
+    def _whole_overlap(self) -> dict[str, Any] | None:
+        if self.train_loader is None or self.validation_loader is None:
+            return None
+        train = whole(self.train_loader.dataset)
+        validation = whole(self.validation_loader.dataset)
+        if train is None or validation is None:
+            return None
+        found = _compare(fingerprints(train[0]), fingerprints(validation[0]))
+        indices, twins = found.pop("_indices"), found.pop("_twins")
+        if train[1] is not None and validation[1] is not None and len(indices):
+            agree = np.asarray(train[1][twins]) == np.asarray(validation[1][indices])
+            found["labels_agree"] = int(np.reshape(agree, (len(indices), -1)).all(axis=1).sum())
+        return found
+
+    def _streamed_overlap(self) -> dict[str, Any] | None:
+        if not self._streams[True] or not self._streams[False]:
+            return None
+        train = np.concatenate(self._streams[True])
+        validation = np.unique(np.concatenate(self._streams[False]))
+        found = _compare(train, validation)
+        del found["_indices"], found["_twins"]
+        # augmented or unseen training batches could hide a twin: only what was found is certain
+        return {**found, "indices": [], "twins": []} if found["shared"] else None
+
+
+def _compare(train: np.ndarray, validation: np.ndarray) -> dict[str, Any]:
+    indices, twins = overlap(train, validation)
+    return {
+        "train": len(train),
+        "validation": len(validation),
+        "shared": len(indices),
+        "indices": indices[:100].tolist(),
+        "twins": twins[:100].tolist(),
+        "labels_agree": None,
+        "_indices": indices,
+        "_twins": twins,
+    }
+
+
+def whole(dataset: Dataset[Any] | Any) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """Inputs (sample, …) and targets of a data set of tensors, without copying; else None."""
+    if isinstance(dataset, Subset):
+        inner = whole(dataset.dataset)
+        if inner is None:
+            return None
+        index = np.asarray(dataset.indices)
+        return inner[0][index], None if inner[1] is None else inner[1][index]
+    if not isinstance(dataset, TensorDataset):
+        return None
+    tensors = [t for t in dataset.tensors if isinstance(t, Tensor)]
+    if not tensors or tensors[0].is_cuda or tensors[0].ndim < 2:
+        return None
+    x = tensors[0].detach()
+    if x.numel() * x.element_size() > WHOLE_BYTES or x.dtype == torch.bfloat16:
+        return None
+    y = tensors[1].detach().numpy() if len(tensors) > 1 and not tensors[1].is_cuda else None
+    return x.numpy(), y
+
+
+def _mean(values: list[float | Tensor]) -> float | None:
+    if not values:
+        return None
+    if isinstance(values[0], Tensor):
+        return float(torch.stack([torch.as_tensor(v) for v in values]).double().mean())
+    return math.fsum(float(v) for v in values) / len(values) if _finite(values) else math.nan
+
+
+def _finite(values: list[float | Tensor]) -> bool:
+    return all(math.isfinite(float(v)) for v in values)

@@ -1,0 +1,138 @@
+"""Lines of layers, optimizers, losses and data in the user's code."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+
+from trema.adapters.torch.describe import leaves
+from trema.core.diagnosis import Location
+from trema.core.facts import Layer
+from trema.source.construction import Sites
+from trema.source.frames import call_site, is_user_file
+from trema.source.layers import LayerSpec
+from trema.source.matching import match_call, match_layers
+from trema.source.syntax import argument
+
+#: Where objects were made, known when Trema was there first (``trema run``).
+made = Sites()
+_recording = False
+
+
+def record_construction() -> None:
+    """Note from now on where modules, optimizers, loaders and subsets are made."""
+    global _recording
+    if _recording:
+        return
+    _recording = True
+    for kind in (nn.Module, torch.optim.Optimizer, DataLoader, Subset, torch.utils.data.TensorDataset):
+        _note(kind)
+
+
+def _note(kind: type) -> None:
+    original = kind.__init__  # type: ignore[misc]  # patched on the class, not an instance
+
+    def __init__(self: Any, *args: Any, **options: Any) -> None:
+        try:
+            made.record(self)
+        except Exception:  # a line is never worth an error in the user's constructor
+            pass
+        original(self, *args, **options)
+
+    __init__.__wrapped__ = original  # type: ignore[attr-defined]
+    __init__.__doc__ = original.__doc__
+    kind.__init__ = __init__  # type: ignore[misc]
+
+
+def site_of(thing: object) -> Location | None:
+    """Where this object was made, if that was noted."""
+    site = made.site(thing)
+    return site.resolve() if site is not None else None
+
+
+def user_files() -> list[str]:
+    """Files of the user's modules in this process, the main script first."""
+    files: list[str] = []
+    for name in ["__main__", *sys.modules]:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if isinstance(file, str) and file not in files and is_user_file(file):
+            files.append(file)
+    here = call_site()
+    if here is not None and here.file not in files:
+        files.insert(0, here.file)
+    return files
+
+
+def locate_layers(model: nn.Module, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """The layers with their lines: noted at construction, else matched in the syntax tree."""
+    modules = leaves(model)
+    found = {name: place for name, m in modules.items() if (place := site_of(m)) is not None}
+    if not found:
+        specs = [_spec(model, name, modules[name]) for name in modules]
+        found = match_layers(specs, user_files())
+    return tuple(dataclasses.replace(layer, location=found.get(layer.name)) for layer in layers)
+
+
+def _spec(model: nn.Module, name: str, module: nn.Module) -> LayerSpec:
+    chain: list[tuple[nn.Module, str]] = []  # parents from the outside in, and the child's name
+    parent = model
+    for part in name.split("."):
+        chain.append((parent, part))
+        parent = getattr(parent, part, parent)
+    path: list[int] = []
+    while chain and isinstance(chain[-1][0], nn.Sequential | nn.ModuleList) and (
+        chain[-1][1].isdigit()
+    ):
+        path.insert(0, int(chain.pop()[1]))
+    owner, attribute = chain[-1] if chain else (None, None)
+    file = getattr(sys.modules.get(type(owner).__module__), "__file__", None) if owner else None
+    return LayerSpec(
+        name=name,
+        class_name=type(module).__name__,
+        owner_class=(file, type(owner).__qualname__) if file else None,
+        attribute=attribute,
+        index=tuple(path) if path else None,
+        arguments=_written(module),
+    )
+
+
+def _written(module: nn.Module) -> Mapping[str, object]:
+    names = {
+        nn.Linear: ("in_features", "out_features"),
+        nn.Conv1d: ("in_channels", "out_channels"),
+        nn.Conv2d: ("in_channels", "out_channels"),
+        nn.Dropout: ("p",),
+        nn.BatchNorm2d: ("num_features",),
+        nn.Embedding: ("num_embeddings", "embedding_dim"),
+        nn.LSTM: ("input_size", "hidden_size"),
+    }.get(type(module), ())
+    return {name: getattr(module, name) for name in names}
+
+
+def locate_optimizer(
+    optimizer: torch.optim.Optimizer,
+) -> tuple[Location | None, Location | None]:
+    """Where the optimizer was made, and the argument of its learning rate."""
+    place = site_of(optimizer) or match_call(user_files(), type(optimizer).__name__)
+    if place is None:
+        return None, None
+    return place, argument(place, "lr", 1)
+
+
+def data_location(loader: DataLoader[Any] | None) -> Location | None:
+    """Where the data of a loader was chosen: the subset, the dataset, or the loader."""
+    if loader is None:
+        return None
+    for thing in (loader.dataset, loader):
+        place = site_of(thing)
+        if place is not None:
+            return place
+    return None
+
+

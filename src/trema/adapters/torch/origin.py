@@ -1,0 +1,89 @@
+"""Where the first non-finite value of a step began: the held batch is replayed, before the
+update, with the model and the random state put back as they were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def find_origin(
+    model: nn.Module,
+    held: tuple[tuple[Any, ...], dict[str, Any]] | None,
+    parameters: dict[str, Tensor],
+    loss_bad: bool,
+) -> dict[str, Any]:
+    """The kind, name and value of the first bad tensor in the order of computation.
+
+    Returns
+    -------
+    dict with ``kind`` (``input``, ``parameter``, ``layer``, ``loss`` or ``gradient``), ``name``
+    and ``value`` (``nan`` or ``inf``).
+    """
+    if held is not None:
+        from trema.adapters.torch.observer import tensors_in
+
+        for name, tensor in tensors_in(*held).items():
+            if (word := bad_word(tensor)) is not None:
+                return {"kind": "input", "name": name, "value": word}
+    for name, parameter in parameters.items():
+        if (word := bad_word(parameter)) is not None:
+            return {"kind": "parameter", "name": name, "value": word}
+    if held is not None:
+        found = _replay(model, held)
+        if found is not None:
+            return found
+    if loss_bad:
+        return {"kind": "loss", "name": "", "value": "nan"}
+    for name in reversed(parameters):  # backward visits the last layer first
+        gradient = parameters[name].grad
+        if gradient is not None and (word := bad_word(gradient)) is not None:
+            return {"kind": "gradient", "name": name, "value": word}
+    return {"kind": "loss", "name": "", "value": "nan"}
+
+
+def bad_word(tensor: Tensor) -> str | None:
+    """``nan`` or ``inf`` when the tensor holds one, else None."""
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return None
+    if bool(torch.isfinite(tensor).all()):
+        return None
+    return "nan" if bool(torch.isnan(tensor).any()) else "inf"
+
+
+def _replay(
+    model: nn.Module, held: tuple[tuple[Any, ...], dict[str, Any]]
+) -> dict[str, Any] | None:
+    from trema.adapters.torch.describe import leaves
+    from trema.adapters.torch.observer import main_output
+
+    first: list[dict[str, Any]] = []
+    handles = []
+
+    def look(name: str) -> Any:
+        def hook(_: nn.Module, __: Any, output: Any) -> None:
+            out = main_output(output)
+            if not first and out is not None and (word := bad_word(out)) is not None:
+                first.append({"kind": "layer", "name": name, "value": word})
+
+        return hook
+
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    devices = sorted({p.device.index or 0 for p in model.parameters() if p.is_cuda})
+    args, kwargs = held
+    try:
+        handles = [m.register_forward_hook(look(name)) for name, m in leaves(model).items()]
+        with torch.random.fork_rng(devices=devices), torch.no_grad():
+            model.forward(*args, **kwargs)
+    except Exception:  # a forward that cannot run twice tells nothing
+        return first[0] if first else None
+    finally:
+        for handle in handles:
+            handle.remove()
+        with torch.no_grad():
+            for name, buffer in model.named_buffers():
+                if name in buffers:
+                    buffer.copy_(buffers[name])
+    return first[0] if first else None

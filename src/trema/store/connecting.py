@@ -1,0 +1,118 @@
+"""Engines and transactions: SQLite in WAL mode and PostgreSQL behave alike behind these."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from trema.core.errors import UsageError
+from trema.store.base import StoreError
+from trema.store.migrations import lock, migrate
+from trema.store.schema import VERSION_TABLE, metadata
+
+WAIT = 60  # seconds to wait for another writer
+_WRITE = "trema_write"
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for SQLite or PostgreSQL.
+
+    Raises
+    ------
+    UsageError
+        When the URL names another database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise UsageError(
+            f"expected a URL such as sqlite:///index.db or postgresql+psycopg://host/name "
+            f"but got {url!r}"
+        ) from error
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed, pool_pre_ping=True)
+    if parsed.get_backend_name() != "sqlite":
+        raise UsageError(
+            f"expected a sqlite or postgresql+psycopg URL but got {parsed.drivername!r}"
+        )
+    if parsed.database and parsed.database != ":memory:":
+        try:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"the folder of {parsed.database} cannot be made: {error}") from error
+    engine = create_engine(parsed, connect_args={"timeout": WAIT})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself: _begin_sqlite does
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")  # the journals can rebuild the index
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITE, False)
+    # a transaction that reads first and writes later can fail at once instead of waiting
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes."""
+    with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+        yield connection
+
+
+def prepare(engine: Engine) -> None:
+    """Create or upgrade the tables.
+
+    Raises
+    ------
+    StoreError
+        When the database cannot be opened, or was written by a newer Trema.
+    """
+    try:
+        if engine.dialect.name == "sqlite":
+            _use_wal(engine)
+        with writing(engine) as connection:
+            migrate(connection)
+    except SQLAlchemyError as error:
+        place = engine.url.render_as_string(hide_password=True)
+        raise StoreError(f"the database {place} cannot be used: {error}") from error
+
+
+def _use_wal(engine: Engine) -> None:
+    end = time.monotonic() + WAIT
+    while True:
+        connection = engine.raw_connection()
+        try:
+            # reading the mode needs no lock, and WAL once set stays
+            mode = connection.cursor().execute("PRAGMA journal_mode = WAL").fetchone()
+            if mode is not None:
+                return
+        except engine.dialect.loaded_dbapi.OperationalError as error:
+            # SQLite does not wait here for another process that sets the mode
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise StoreError(f"{engine.url.database} cannot be opened: {error}") from error
+        except engine.dialect.loaded_dbapi.DatabaseError as error:
+            raise StoreError(f"{engine.url.database} is no index of Trema: {error}") from error
+        finally:
+            connection.close()
+        time.sleep(0.02)
+
+
+def drop(engine: Engine) -> None:
+    """Remove the tables and all in them, whatever their version."""
+    with writing(engine) as connection:
+        lock(connection)
+        metadata.drop_all(connection)
+        connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))

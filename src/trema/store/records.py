@@ -1,0 +1,145 @@
+"""From journal records to what the store keeps; damaged parts are passed over."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trema.core.facts import Fact
+from trema.core.numbers import decode, decode_array, encode
+from trema.store.base import SeriesKey
+from trema.store.packing import Point, Value
+
+#: Kinds that are kept whole.
+EVENT_KINDS = frozenset({"run", "info", "tensor", "observation", "epoch", "error", "log", "end"})
+#: Characters of an indexed word; PostgreSQL refuses index entries past 2.7 kB.
+WORD_LIMIT = 255
+_INT64 = 2**63
+
+
+@dataclass
+class Intake:
+    """What a batch adds to a run."""
+
+    taken: int = 0  # records
+    points: dict[SeriesKey, list[Point]] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    findings: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
+    state: str | None = None
+    exit_code: int | None = None
+    updated: float = 0.0
+
+
+def take_in(records: Iterable[Mapping[str, Any]], rank: int) -> Intake:
+    """All that the records of one rank say."""
+    intake = Intake()
+    for record in records:
+        kind, segment = record.get("kind"), whole(record.get("segment", 0))
+        if segment is None or segment < 0:
+            continue
+        if kind == "facts":
+            _facts(intake, record, segment, rank)
+        elif kind == "metrics":
+            _metrics(intake, record, segment, rank)
+        elif kind == "finding":
+            _finding(intake, record.get("finding"), segment)
+        elif isinstance(kind, str) and kind in EVENT_KINDS:
+            _event(intake, record, kind, segment)
+        else:
+            continue
+        intake.taken += 1
+        intake.updated = max(intake.updated, moment(record.get("t")))
+    return intake
+
+
+def whole(value: Any) -> int | None:
+    """The value when it is an integer of 64 bits, else None."""
+    fits = isinstance(value, int) and not isinstance(value, bool) and -_INT64 <= value < _INT64
+    return value if fits else None
+
+
+def moment(value: Any) -> float:
+    """A time in seconds since 1970, 0 when it is none."""
+    number = _number(value)
+    return number if isinstance(number, float) and math.isfinite(number) else 0.0
+
+
+def word(value: Any, default: str = "") -> str:
+    """A string short enough to be indexed."""
+    return value[:WORD_LIMIT] if isinstance(value, str) else default
+
+
+def to_text(value: Any) -> str:
+    """ASCII JSON, which every database takes: NUL and lone surrogates are escaped."""
+    return json.dumps(encode(value), allow_nan=False, separators=(",", ":"))
+
+
+def _number(value: Any) -> Value | None:
+    try:
+        return decode_array(value) if isinstance(value, list) else decode(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _facts(intake: Intake, record: Mapping[str, Any], segment: int, rank: int) -> None:
+    step, facts = whole(record.get("step")), record.get("values")
+    if step is None or not isinstance(facts, dict):
+        return
+    phase = str(record.get("phase", "train"))
+    for fact, values in facts.items():
+        if isinstance(values, dict):
+            _points(
+                intake, values, step, SeriesKey(fact=fact, phase=phase, segment=segment, rank=rank)
+            )
+
+
+def _metrics(intake: Intake, record: Mapping[str, Any], segment: int, rank: int) -> None:
+    epoch, values = whole(record.get("epoch")), record.get("values")
+    if epoch is None or not isinstance(values, dict):
+        return
+    phase = str(record.get("phase", "train"))
+    key = SeriesKey(fact=str(Fact.METRIC), phase=phase, segment=segment, rank=rank)
+    _points(intake, values, epoch, key)
+
+
+def _points(intake: Intake, values: Mapping[str, Any], step: int, of: SeriesKey) -> None:
+    for name, value in values.items():
+        number = _number(value)
+        if number is not None:
+            key = SeriesKey(
+                fact=of.fact, name=name, phase=of.phase, segment=of.segment, rank=of.rank
+            )
+            intake.points.setdefault(key, []).append((step, number))
+
+
+def _finding(intake: Intake, document: Any, segment: int) -> None:
+    if not isinstance(document, dict):
+        return
+    identity = document.get("id")
+    if isinstance(identity, str) and 0 < len(identity) <= WORD_LIMIT:
+        intake.findings[segment, identity] = document
+
+
+def _event(intake: Intake, record: Mapping[str, Any], kind: str, segment: int) -> None:
+    intake.events.append(
+        {
+            "segment": segment,
+            "kind": kind,
+            "step": whole(record.get("step")),
+            "record": to_text(record),
+        }
+    )
+    if kind == "run":  # a rank that comes back to its journal runs again
+        intake.state, intake.exit_code = "running", None
+    if kind != "end":
+        return
+    intake.state = word(record.get("state"), "finished")
+    intake.exit_code = whole(record.get("exit_code"))
+    findings = record.get("findings")
+    for document in findings if isinstance(findings, list) else ():
+        own = whole(document.get("segment", 0)) if isinstance(document, dict) else None
+        if own is not None and own >= 0:
+            _finding(intake, document, own)

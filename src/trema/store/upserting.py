@@ -1,0 +1,158 @@
+"""Writes of one ingestion transaction: findings and series, inserted or extended."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from trema.store.base import SeriesKey
+from trema.store.packing import PackedBlock, Point, extend, unpacked_block
+from trema.store.records import to_text, word
+from trema.store.schema import blocks, findings, series
+
+T = TypeVar("T")
+
+#: Parameters of one query: SQLite before 3.32 allows 999.
+_AT_ONCE = 500
+
+
+def upsert(
+    db: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    key: Sequence[str],
+    change: Mapping[str, Any] | None = None,
+) -> None:
+    """Insert rows; those whose key exists take the changes, or stay as they are without."""
+    if not rows:
+        return
+    make = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
+    statement: Any = make(table)
+    if change:
+        statement = statement.on_conflict_do_update(index_elements=list(key), set_=dict(change))
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=list(key))
+    db.execute(statement, [dict(row) for row in rows])
+
+
+def replace(
+    db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]
+) -> None:
+    """Insert rows; those whose key exists are replaced."""
+    if not rows:
+        return
+    make = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
+    statement: Any = make(table)
+    new = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    statement = statement.on_conflict_do_update(index_elements=list(key), set_=new)
+    db.execute(statement, [dict(row) for row in rows])
+
+
+def write_findings(
+    db: Connection,
+    run: int,
+    rank: int,
+    revision: int,
+    found: Mapping[tuple[int, str], Mapping[str, Any]],
+) -> int:
+    """Write what one rank says of findings; the run's new revision."""
+    rows = []
+    for (segment, identity), document in found.items():
+        revision += 1
+        rows.append(
+            {
+                "run": run,
+                "segment": segment,
+                "id": identity,
+                "rank": rank,
+                "check": word(document.get("check")),
+                "cause": word(document.get("cause")),
+                "severity": word(document.get("severity"), "info"),
+                "state": word(document.get("state"), "active"),
+                "revision": revision,
+                "document": to_text(document),
+            }
+        )
+    replace(db, findings, rows, ["run", "segment", "id", "rank"])
+    return revision
+
+
+def write_points(db: Connection, run: int, points: Mapping[SeriesKey, Sequence[Point]]) -> None:
+    """Append points to their series."""
+    if not points:
+        return
+    digests = {digest(key): key for key in points}
+    new = [
+        {
+            "run": run,
+            "rank": key.rank,
+            "segment": key.segment,
+            "phase": key.phase,
+            "fact": key.fact,
+            "name": key.name,
+            "digest": mark,
+            "points": 0,
+            "last_block": 0,
+        }
+        for mark, key in digests.items()
+    ]
+    upsert(db, series, new, ["run", "digest"])
+    for some in _chunks(list(digests), _AT_ONCE):
+        known = db.execute(
+            select(series.c.key, series.c.digest, series.c.points).where(
+                series.c.run == run, series.c.digest.in_(some)
+            )
+        ).all()
+        tails = _tails(db, [row.key for row in known])
+        written: list[dict[str, object]] = []
+        counts = []
+        for row in known:
+            added = points[digests[row.digest]]
+            extended = list(extend(tails.get(row.key), added))
+            written += [block.row(row.key) for block in extended]
+            counts.append(
+                {"of": row.key, "points": row.points + len(added), "last": extended[-1].number}
+            )
+        replace(db, blocks, written, ["series", "number"])
+        db.execute(
+            update(series)
+            .where(series.c.key == bindparam("of"))
+            .values(points=bindparam("points"), last_block=bindparam("last")),
+            counts,
+        )
+
+
+def _tails(db: Connection, keys: Sequence[int]) -> dict[int, PackedBlock]:
+    column = blocks.c
+    found = db.execute(
+        select(
+            column.series,
+            column.number,
+            column.start,
+            column.shape,
+            column.steps,
+            column["values"].label("packed"),
+        )
+        .join(series, (series.c.key == column.series) & (series.c.last_block == column.number))
+        .where(series.c.key.in_(keys))
+    )
+    return {
+        row.series: unpacked_block(row.number, row.start, row.shape, row.steps, row.packed)
+        for row in found
+    }
+
+
+def digest(key: SeriesKey) -> str:
+    """A short name of a series in its run."""
+    parts = (str(key.rank), str(key.segment), key.phase, key.fact, key.name)
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
