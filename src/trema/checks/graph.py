@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from trema.core.facts import Layer, RunInfo
@@ -69,16 +69,24 @@ class Graph:
             return tuple(self.layers)
         return found
 
-    def reachable(self, starts: Iterable[str]) -> set[str]:
-        """Every layer that can be reached from these, themselves included."""
-        seen: set[str] = set()
-        todo = list(starts)
-        while todo:
-            name = todo.pop()
-            if name not in seen:
-                seen.add(name)
-                todo.extend(self.successors(name))
-        return seen
+    def downstream(self, starts: Iterable[str]) -> set[str]:
+        """Every layer that reads one of these, directly or through others."""
+        return _closure(self.after, starts)
+
+    def upstream(self, ends: Iterable[str]) -> set[str]:
+        """Every layer that one of these reads, directly or through others."""
+        return _closure(self.before, ends)
+
+
+def _closure(step: Mapping[str, tuple[str, ...]], starts: Iterable[str]) -> set[str]:
+    seen: set[str] = set()
+    todo = [name for start in starts for name in step.get(start, ())]
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo.extend(step.get(name, ()))
+    return seen
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
-from trema.core.facts import Layer, LossInfo, OptimizerInfo, RunInfo
+from trema.core.facts import Fact, Layer, LossInfo, OptimizerInfo, RunInfo
+
+#: Facts of a situation: values of one step, or rows of many.
+Facts = dict[Fact | tuple[Fact, str], Any]
 
 
 def op(kind: str, name: str = "", **config: Any) -> Layer:
@@ -46,7 +50,7 @@ def relu(name: str) -> Layer:
 def chain(*layers: Layer, **run: Any) -> RunInfo:
     """A model whose layers follow one another; ``run`` are other fields of RunInfo."""
     names = [layer.name for layer in layers]
-    edges = tuple(zip(names, names[1:], strict=False))
+    edges = tuple(pairwise(names))
     return RunInfo(**{"layers": layers, "edges": edges, **run})
 
 

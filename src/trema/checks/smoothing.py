@@ -11,8 +11,14 @@ from trema.core.facts import TRAIN, VALIDATION, Fact
 from trema.core.history import History
 
 #: Names under which frameworks report accuracy.
-ACCURACIES = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy")
-ACCURACIES += ("binary_accuracy", "top1", "top-1")
+ACCURACIES = (
+    "accuracy",
+    "acc",
+    "categorical_accuracy",
+    "sparse_categorical_accuracy",
+    "binary_accuracy",
+    "top1",
+)
 
 
 def median_of_three(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -102,6 +102,8 @@ class Observer:
         self._step_seconds = 0.0
         self._checks_gradients = True
         self._nonfinite_told = False
+        self._bad_loss_told = False
+        self._assess_now = False
         self._described = False
         self._places: dict[str, CallSite] = {}
         self._manual_validation = False
@@ -394,6 +396,9 @@ class Observer:
         values: dict[tuple[Fact, str], Any] = {}
         if self.loss_value is not None:
             values[Fact.LOSS, ""] = float(self.loss_value)
+        scaler = patches.scaled[2]() if patches.scaled is not None else None
+        if scaler is not None:
+            values[Fact.LOSS_SCALE, ""] = float(scaler.get_scale())
         for group, rate in enumerate(learning_rates(optimizer)):
             values[Fact.LEARNING_RATE, f"{self.index}.{group}"] = rate
         self._tensor_facts("input", self._inputs, TRAIN, values)
@@ -409,6 +414,9 @@ class Observer:
         self._layer_facts(values)
         self._parameter_facts(parameters, values)
         self._record(values, TRAIN)
+        if self._assess_now:
+            self._assess_now = False
+            self.segment.assess()
         self._disarm()
         if self.segment.info.places and self._places.keys() - {
             p.role for p in self.segment.info.places
@@ -518,29 +526,39 @@ class Observer:
         return math.isfinite(value)
 
     def _check_finite(self, optimizer: torch.optim.Optimizer) -> None:
-        if self._nonfinite_told:
+        """Catch the first non-finite value at its step, before the update spreads it."""
+        value = self.loss_value
+        loss_bad = value is not None and not math.isfinite(float(value))
+        if loss_bad and not self._bad_loss_told:
+            self._bad_loss_told = True
+            self._assess_now = True
+            if not self.armed:
+                self._record({(Fact.LOSS, ""): float(value)}, TRAIN)  # type: ignore[arg-type]  # not None
+        elif not self._nonfinite_told and not loss_bad and self._gradients_are_finite():
             return
-        gradients = [p.grad for _, p in self._parameters() if p.grad is not None]
-        total = torch.stack(
-            [n.double().to(gradients[0].device) for n in reduce.norms(gradients)]
-        ).sum() if gradients else torch.zeros(())
-        loss_bad = self.loss_value is not None and not math.isfinite(float(self.loss_value))
-        if math.isfinite(float(total)) and not loss_bad:
-            return
-        overflow_only = all(bool(torch.isfinite(g).all()) for g in gradients) and not loss_bad
-        if overflow_only:  # the sum of squares overflowed, no gradient did
-            return
-        self._nonfinite_told = True
-        data = find_origin(self.inner, self._held, dict(self._parameters()), loss_bad)
-        self.segment.observe(
-            Observation(
-                fact=Fact.NONFINITE_ORIGIN,
-                step=self.step,
-                epoch=self.epochs.epoch,
-                data={**data, "step": self.step},
-                segment=self.segment.number,
+        if not self._nonfinite_told:
+            self._nonfinite_told = True
+            data = find_origin(self.inner, self._held, dict(self._parameters()), loss_bad)
+            self.segment.observe(
+                Observation(
+                    fact=Fact.NONFINITE_ORIGIN,
+                    step=self.step,
+                    epoch=self.epochs.epoch,
+                    data={**data, "step": self.step},
+                    segment=self.segment.number,
+                )
             )
-        )
+        elif self._assess_now and not self.armed:
+            self._assess_now = False
+            self.segment.assess()
+
+    def _gradients_are_finite(self) -> bool:
+        gradients = [p.grad for _, p in self._parameters() if p.grad is not None]
+        if not gradients:
+            return True
+        # one sum over all norms: it is finite unless a gradient is not, or squares overflowed
+        total = torch.stack([n.to(gradients[0].device) for n in reduce.norms(gradients)]).sum()
+        return math.isfinite(float(total)) or all(bool(torch.isfinite(g).all()) for g in gradients)
 
     # loaders ------------------------------------------------------------------------------
 

@@ -32,8 +32,8 @@ class Listener(Protocol):
 
 
 listeners: list[Listener] = []
-#: The loss that was scaled last, beside what the scaler made of it: (scaled, original, scale).
-scaled: tuple[weakref.ref[Tensor], Tensor, float] | None = None
+#: The loss that was scaled last, beside what the scaler made of it: (scaled, original, scaler).
+scaled: tuple[weakref.ref[Tensor], Tensor, weakref.ref[Any]] | None = None
 _installed = False
 _pid = os.getpid()
 _depth = 0
@@ -102,8 +102,7 @@ def _patch_scaler() -> None:
             global scaled
             result = _original(self, outputs)
             if listeners and isinstance(outputs, Tensor) and isinstance(result, Tensor):
-                factor = float(self._init_scale) if self._scale is None else -1.0
-                scaled = (weakref.ref(result), outputs.detach(), factor)
+                scaled = (weakref.ref(result), outputs.detach(), weakref.ref(self))
             return result
 
         kind.scale = functools.wraps(original)(scale)  # type: ignore[method-assign]

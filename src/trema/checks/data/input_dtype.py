@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, situation, snippets_beside
 from trema.checks.graph import first_use
-from trema.checks.sketch import chain, conv, dense, op
+from trema.checks.sketch import Facts, chain, conv, dense, op
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
 from trema.core.facts import Fact, TensorSeen
 from trema.core.history import History
@@ -65,7 +65,7 @@ class InputDtype(Check):
                 role="input", name="", phase="train", shape=(32, 28, 28), dtype=dtype, step=0
             )
 
-        facts = {Fact.INPUT_MIN: 0.0}
+        facts: Facts = {Fact.INPUT_MIN: 0.0}
         net = chain(op("reshape"), dense("fc", 784, 10))
         yield fires("8-bit images", situation(net, facts=facts, tensors=[seen("uint8")]))
         table = chain(conv("conv", 3, 8), dense("fc", 8, 1))

@@ -129,11 +129,11 @@ def _first_conv(run: RunInfo) -> Layer | None:
     roots = graph.roots()
     name = roots[0] if len(roots) == 1 else ""
     for _ in graph.layers:
-        layer = graph.layers.get(name)
-        if layer is None or layer.kind == "conv":
-            return layer
+        found = graph.layers.get(name)
+        if found is None or found.kind == "conv":
+            return found
         after = graph.successors(name)
-        if layer.kind not in SAME_AXES or len(after) != 1:
+        if found.kind not in SAME_AXES or len(after) != 1:
             return None
         name = after[0]
     return None

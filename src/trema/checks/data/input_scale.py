@@ -19,7 +19,7 @@ from trema.checks.base import (
     snippets_beside,
 )
 from trema.checks.graph import FirstUse, first_use, normalized_next
-from trema.checks.sketch import chain, conv, dense, op, relu
+from trema.checks.sketch import Facts, chain, conv, dense, op, relu
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
 from trema.core.facts import TRAIN, VALIDATION, Fact, Layer, Phase, RunInfo, TensorSeen
 from trema.core.history import History
@@ -113,7 +113,7 @@ class InputScale(Check):
         torch="nn.BatchNorm1d",
         keras="layers/preprocessing_layers/numerical/normalization",
     )
-    image_max: float = 30.0  # values; no float image convention (0…1, −1…1, z-scores) reaches it
+    image_max: float = 30.0  # values; no float image convention (0…1, -1…1, z-scores) reaches it
     image_rms: float = 8.0  # values; dark 8-bit images such as MNIST have 85
     table_max: float = 50.0  # values; z-scores of heavy tails reach 30
     table_rms: float = 10.0  # values; z-scores have 1
@@ -321,12 +321,12 @@ def _reader(use: FirstUse) -> str:
     return f"`{use.maps[0].name}`"
 
 
-def _seen(low: float, high: float, mean: float, std: float) -> dict[Fact | tuple[Fact, str], float]:
+def _seen(low: float, high: float, mean: float, std: float, name: str = "") -> Facts:
     return {
-        Fact.INPUT_MIN: low,
-        Fact.INPUT_MAX: high,
-        Fact.INPUT_MEAN: mean,
-        Fact.INPUT_STD: std,
+        (Fact.INPUT_MIN, name): low,
+        (Fact.INPUT_MAX, name): high,
+        (Fact.INPUT_MEAN, name): mean,
+        (Fact.INPUT_STD, name): std,
     }
 
 
@@ -425,8 +425,7 @@ def _quiet_cases() -> Iterator[Case]:
         edges=(("ids", "embedding"), ("embedding", "fc"), ("rows", "fc")),
         inputs="tabular",
     )
-    both = {(fact, "ids"): value for fact, value in _seen(0, 900, 400, 250).items()}
-    both |= {(fact, "rows"): value for fact, value in _seen(-2, 2, 0, 1).items()}
+    both = _seen(0, 900, 400, 250, "ids") | _seen(-2, 2, 0, 1, "rows")
     yield quiet(
         "two inputs, one of ids",
         situation(

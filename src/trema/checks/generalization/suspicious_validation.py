@@ -95,8 +95,8 @@ class SuspiciousValidation(Check):
         last = len(val) - 2
         message = (
             f"validation {name} is {write(float(val[last]))} after epoch {epochs[last]} while "
-            f"training {name} over epoch {epochs[last + 1]} is {write(float(train[last + 1]))}, and "
-            f"so for {self.patience} epochs; no layer of the model explains it"
+            f"training {name} over epoch {epochs[last + 1]} is {write(float(train[last + 1]))}, "
+            f"and so for {self.patience} epochs; no layer of the model explains it"
         )
         return self.diagnosis(
             message,
@@ -153,7 +153,10 @@ class SuspiciousValidation(Check):
         yield quiet(
             "the training figure is a mean over the epoch",
             case(
-                lagging, ahead, [2.2, 1.0, 0.7, 0.5, 0.4, 0.35], [1.2, 0.8, 0.6, 0.45, 0.38, 0.34]
+                lagging,
+                ahead,
+                [2.2, 1.0, 0.7, 0.5, 0.4, 0.35],
+                [1.2, 0.8, 0.6, 0.45, 0.38, 0.34],
             ),
         )
         good = [0.95, 0.97, 0.98, 0.98, 0.99, 0.99]

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, situation, snippets_beside
 from trema.checks.outputs import Head, Outputs, read_head, read_outputs, several_outputs
-from trema.checks.sketch import classifier, cross_entropy, dense, op
+from trema.checks.sketch import Facts, classifier, cross_entropy, dense, op
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
 from trema.core.facts import Fact, LossInfo, RunInfo
 from trema.core.history import History
@@ -123,8 +123,8 @@ class DoubleSoftmax(Check):
             layers = (dense("fc1", 64, 32, "relu"), dense("fc2", 32, units, activation))
             return classifier(*layers, loss=cross_entropy(reads, kind), head=1, framework="keras")
 
-        def seen(low: float, high: float, *sums: float) -> dict[Fact, list[float]]:
-            facts = {Fact.OUTPUT_MIN: [low] * 4, Fact.OUTPUT_MAX: [high] * 4}
+        def seen(low: float, high: float, *sums: float) -> Facts:
+            facts: Facts = {Fact.OUTPUT_MIN: [low] * 4, Fact.OUTPUT_MAX: [high] * 4}
             if sums:
                 facts[Fact.OUTPUT_ROW_SUM_MIN] = [sums[0]] * 4
                 facts[Fact.OUTPUT_ROW_SUM_MAX] = [sums[1]] * 4

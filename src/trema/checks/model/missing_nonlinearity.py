@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, situation, snippets_beside
 from trema.checks.graph import LINEAR_MAPS, Graph, chains, is_linear_map, plain
@@ -110,12 +109,9 @@ class MissingNonlinearity(Check):
 
 def _hidden_maps(graph: Graph) -> list[Layer]:
     """Layers of weights that lead to another one, in the order of the model."""
-    names = [name for name, layer in graph.layers.items() if layer.kind in LINEAR_MAPS]
-    return [
-        graph.layers[name]
-        for name in names
-        if any(other in names for other in graph.reachable(graph.successors(name)))
-    ]
+    maps = [layer for layer in graph.layers.values() if layer.kind in LINEAR_MAPS]
+    lead_on = graph.upstream(layer.name for layer in maps)
+    return [layer for layer in maps if layer.name in lead_on]
 
 
 def _wholly_linear(graph: Graph, hidden: list[Layer]) -> bool:
@@ -124,13 +120,9 @@ def _wholly_linear(graph: Graph, hidden: list[Layer]) -> bool:
     if not all(is_linear_map(layer) for layer in hidden):
         return False
     inner = {layer.name for layer in hidden}
-    between = graph.reachable(inner) - inner
-    leads_on = {
-        name
-        for name in between
-        if any(graph.kind(n) in LINEAR_MAPS for n in graph.reachable(graph.successors(name)))
-    }
-    return all(_affine(graph.layers.get(name)) for name in leads_on)
+    maps = [name for name, layer in graph.layers.items() if layer.kind in LINEAR_MAPS]
+    between = graph.downstream(inner) & graph.upstream(maps) - inner
+    return all(_affine(graph.layers.get(name)) for name in between)
 
 
 def _affine(layer: Layer | None) -> bool:
@@ -147,19 +139,19 @@ def _affine(layer: Layer | None) -> bool:
 
 
 def _pairs(run: RunInfo, graph: Graph, first: Layer) -> Iterator[Pair]:
-    if not is_linear_map(first) or first.kind == "conv-transpose" or not _ordinary(run, first):
+    if not is_linear_map(first) or first.kind == "conv-transpose":
         return
     for path in chains(graph, first.name, STILL_LINEAR):
         between = [graph.layers[name] for name in path[:-1]]
         second = graph.layers[path[-1]]
-        if second.kind not in LINEAR_MAPS or not _ordinary(run, second):
+        if second.kind not in LINEAR_MAPS:
             return
         if not all(_averages(layer) for layer in between if layer.kind == "pooling"):
             return
         moved = any(layer.kind == "reshape" for layer in between)
         if first.kind == "conv" and second.kind != "linear" and moved:
             return  # a pixel shuffle: a learned upsampling, as in super-resolution
-        if _adds_nothing(first, second):
+        if _adds_nothing(first, second) and _ordinary(run, first) and _ordinary(run, second):
             yield Pair(first, second)
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, situation, snippets_beside
 from trema.checks.outputs import EDGE, Head, Outputs, read_head, read_outputs, several_outputs
-from trema.checks.sketch import classifier, cross_entropy, dense, op
+from trema.checks.sketch import Facts, classifier, cross_entropy, dense, op
 from trema.core.diagnosis import Cause, Confidence, Diagnosis, Evidence, Fix, Severity, Where
 from trema.core.facts import Fact, LossInfo, RunInfo
 from trema.core.history import History
@@ -60,6 +60,13 @@ class MissingSoftmax(Check):
         keras="losses/probabilistic_losses",
     )
 
+    def missing(self, history: History) -> list[str]:
+        """Without outputs the graph must be known: an operation may stand after the last layer."""
+        missing = super().missing(history)
+        if history.run.edges is None and not history.observed(Fact.OUTPUT_MIN):
+            missing.append(str(Fact.OUTPUT_MIN))
+        return missing
+
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
         loss = history.run.loss
         if loss is None or loss.kind not in PROBABILITY_LOSSES or several_outputs(history):
@@ -81,7 +88,7 @@ class MissingSoftmax(Check):
     ) -> Diagnosis | None:
         reader = f"{_name(loss)} reads probabilities"
         if outputs is None:
-            if head.function != "linear":
+            if head.function != "linear" or history.run.edges is None:
                 return None
             message = f"{reader}, but {_ends(head)} gives logits"
             return self._found(history, loss, head, message, None)
@@ -112,7 +119,8 @@ class MissingSoftmax(Check):
     ) -> Diagnosis | None:
         reader = f"{_name(loss)} reads log-probabilities"
         if outputs is None:
-            if head.function not in ("linear", "softmax", "sigmoid"):
+            known = head.function in ("linear", "softmax", "sigmoid")
+            if not known or history.run.edges is None:
                 return None
             what = "logits" if head.function == "linear" else "probabilities"
             message = f"{reader}, but {_ends(head)} gives {what}"
@@ -184,10 +192,8 @@ def _range_evidence(outputs: Outputs) -> Evidence:
     )
 
 
-def _seen(
-    low: float, high: float, sums: tuple[float, float] | None = None
-) -> dict[Fact | tuple[Fact, str], float]:
-    facts: dict[Fact | tuple[Fact, str], float] = {Fact.OUTPUT_MIN: low, Fact.OUTPUT_MAX: high}
+def _seen(low: float, high: float, sums: tuple[float, float] | None = None) -> Facts:
+    facts: Facts = {Fact.OUTPUT_MIN: low, Fact.OUTPUT_MAX: high}
     if sums is not None:
         facts |= {Fact.OUTPUT_ROW_SUM_MIN: sums[0], Fact.OUTPUT_ROW_SUM_MAX: sums[1]}
     return facts
@@ -258,6 +264,12 @@ def _quiet_cases() -> Iterator[Case]:
         situation(_net("probabilities", "cross-entropy"), facts=_seen(0, 0.8, (1.0, 1.0))),
     )
     yield quiet("regression", situation(_net("values", "mse", units=1), facts=_seen(-3, 4)))
-    two = {(Fact.OUTPUT_MIN, "class"): 0.0, (Fact.OUTPUT_MIN, "box"): -3.0}
+    unseen = RunInfo(
+        layers=(dense("classifier", 32, 10),),
+        head=("classifier",),
+        loss=cross_entropy("probabilities"),
+    )
+    yield quiet("a function may follow the last layer: no graph, no outputs", situation(unseen))
+    two: Facts = {(Fact.OUTPUT_MIN, "class"): 0.0, (Fact.OUTPUT_MIN, "box"): -3.0}
     two |= {(Fact.OUTPUT_MAX, "class"): 1.0, (Fact.OUTPUT_MAX, "box"): 3.0}
     yield quiet("two outputs", situation(_net("probabilities", "cross-entropy"), facts=two))

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, situation, snippets_beside
 from trema.checks.outputs import EDGE, Head, Outputs, read_head, read_outputs, several_outputs
-from trema.checks.sketch import classifier, cross_entropy, dense, op, relu
+from trema.checks.sketch import Facts, classifier, cross_entropy, dense, op, relu
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
 from trema.core.facts import Fact, Layer, RunInfo
 from trema.core.history import History
@@ -40,7 +40,7 @@ class RedundantActivation(Check):
     """A hidden-layer activation on logits, or a softmax over a single unit.
 
     Why it matters: ReLU sets half of the logits to the same zero and stops their gradients; tanh
-    holds them within −1…1; a softmax over one unit always gives 1.
+    holds them within -1…1; a softmax over one unit always gives 1.
     May be wrong when: logits are bounded on purpose, or the layer is not the head of a classifier.
     References: Schoop et al. (2021), Umlaut's `activation_final_layer`; Goodfellow et al. (2016),
     Deep Learning, section 6.2.2.
@@ -124,9 +124,9 @@ class RedundantActivation(Check):
         self, function: str, layer: Layer, reader: str, outputs: Outputs | None
     ) -> Diagnosis:
         low, high = BOUNDS[function]
-        bounds = (
-            f"above {show(low)}" if high == float("inf") else f"within {show(low)} to {show(high)}"
-        )
+        bounds = f"within {show(low)} to {show(high)}"
+        if high == float("inf"):
+            bounds = f"above {show(low)}"
         message = f"`{layer.name}` applies {function} right before {reader}: logits stay {bounds}"
         seen = Evidence("activations-on-logits", 1, limit=0, name=layer.name)
         if outputs is not None:
@@ -157,7 +157,7 @@ def _within(function: str, outputs: Outputs | None) -> bool:
     return outputs.minimum >= low - EDGE and outputs.maximum <= high + EDGE
 
 
-def _seen(low: float, high: float) -> dict[Fact, float]:
+def _seen(low: float, high: float) -> Facts:
     return {Fact.OUTPUT_MIN: low, Fact.OUTPUT_MAX: high}
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, situation, snippets_beside
 from trema.checks.learning_rates import Rates, observed_rates
-from trema.checks.sketch import optimizer
+from trema.checks.sketch import Facts, optimizer
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
 from trema.core.facts import Fact, OptimizerInfo, RunInfo
 from trema.core.history import History
@@ -105,7 +105,7 @@ class LearningRateSign(Check):
         def run(*rates: float, scheduled: bool = False) -> RunInfo:
             return RunInfo(optimizers=(optimizer("adam", *rates, scheduled=scheduled),))
 
-        def rates(*values: float) -> dict[Fact | tuple[Fact, str], list[float]]:
+        def rates(*values: float) -> Facts:
             return {(Fact.LEARNING_RATE, "0.0"): list(values)}
 
         yield fires("negative", situation(run(-1e3)), severity=Severity.CRITICAL)

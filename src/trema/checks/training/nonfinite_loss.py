@@ -11,7 +11,7 @@ import numpy as np
 from trema.checks.base import Case, Check, Links, fires, quiet, register, situation, snippets_beside
 from trema.checks.data.nonfinite_input import blamed
 from trema.checks.learning_rates import Rates, far_above_range, observed_rates
-from trema.checks.sketch import chain, dense, op, optimizer
+from trema.checks.sketch import Facts, chain, dense, op, optimizer
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Location, Severity, Where
 from trema.core.facts import TRAIN, VALIDATION, Fact, Observation, Phase
 from trema.core.history import History
@@ -339,13 +339,13 @@ def _quiet_cases() -> Iterator[Case]:
             observations=[_origin(1, kind="target", name="", value="nan")],
         ),
     )
-    scaled = {
+    scaled: Facts = {
         Fact.LOSS: [0.7] * 4,
         Fact.LOSS_SCALE: [65536, 32768, 16384, 16384],
         (Fact.GRADIENT_NONFINITE, "fc.weight"): [4, 4, 4, 0],
     }
     yield quiet("loss scaling skips its first steps", situation(facts=scaled))
-    skipped = {Fact.LOSS: [0.7] * 4, (Fact.GRADIENT_NONFINITE, "fc.weight"): [0, 0, 4, 0]}
+    skipped: Facts = {Fact.LOSS: [0.7] * 4, (Fact.GRADIENT_NONFINITE, "fc.weight"): [0, 0, 4, 0]}
     yield quiet("one bad gradient, skipped by the loop", situation(facts=skipped))
     yield quiet("a spike", situation(facts={Fact.LOSS: [0.7, 5e3, 0.7, 0.6, 0.6]}))
     yield quiet(
