@@ -136,9 +136,7 @@ def by_framework(framework: str, names: list[str]) -> None:
         document = run_program(program, context)
         alarms = [f["check"] for f in alarms_of(document)]
         seconds = document["wall"]
-        print(
-            f"{number}/{len(todo)} {program.name} {seconds:.0f} s {' '.join(alarms)}", flush=True
-        )
+        print(f"{number}/{len(todo)} {program.name} {seconds:.0f} s {' '.join(alarms)}", flush=True)
 
 
 # scoring ------------------------------------------------------------------------------------
@@ -146,9 +144,7 @@ def by_framework(framework: str, names: list[str]) -> None:
 
 def alarms_of(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Findings of warning or worse that no other explains."""
-    return [
-        f for f in document["findings"] if f["severity"] != "info" and not f["explained_by"]
-    ]
+    return [f for f in document["findings"] if f["severity"] != "info" and not f["explained_by"]]
 
 
 def score(fault: dict[str, Any], document: dict[str, Any]) -> dict[str, bool]:
@@ -230,7 +226,9 @@ def main() -> None:
             path.unlink()
     selected = programs(options.only)
     if options.framework:
-        by_framework(options.framework, [p.name for p in selected if p.framework == options.framework])
+        by_framework(
+            options.framework, [p.name for p in selected if p.framework == options.framework]
+        )
         return
     for framework in ("torch", "keras"):
         command = [sys.executable, __file__, "--framework", framework, "--only", options.only]

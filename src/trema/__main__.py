@@ -1,4 +1,4 @@
-"""``python -m trema`` is the command line."""
+"""``python -m trema``."""
 
 from trema.cli import main
 

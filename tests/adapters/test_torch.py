@@ -12,19 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, Subset, TensorDataset
 
-torch = pytest.importorskip("torch")
-
-import torch.nn.functional as F  # noqa: E402
-from torch import nn  # noqa: E402
-from torch.utils.data import DataLoader, Subset, TensorDataset  # noqa: E402
-
-import trema  # noqa: E402
-from trema.adapters.torch import patches  # noqa: E402
-from trema.adapters.torch.reduce import activation_statistics, tensor_statistics, unit_max  # noqa: E402
-from trema.core import reduce as reference  # noqa: E402
-from trema.core.errors import UnknownOption, UsageError  # noqa: E402
-from trema.engine import active  # noqa: E402
+import trema
+from trema.adapters.torch import patches, reduce
+from trema.adapters.torch.reduce import activation_statistics, tensor_statistics, unit_max
+from trema.core import reduce as reference
+from trema.core.errors import UnknownOption, UsageError
+from trema.engine import active
 
 QUIET: dict[str, Any] = {"console": False, "strict": True}
 
@@ -68,17 +66,17 @@ def train(model: nn.Module, watched: bool, *, epochs: int = 3, lr: float = 0.05)
 
 
 def test_results_are_identical_bit_for_bit_with_dropout() -> None:
-    results = []
+    results: list[tuple[list[float], list[torch.Tensor], torch.Tensor]] = []
     for watched in (False, True):
         torch.manual_seed(0)
         model = net()
         losses = train(model, watched)
-        results.append((losses, [p.detach().clone() for p in model.state_dict().values()]))
-        results[-1] += (torch.rand(3),)  # the random state goes on as it would  # type: ignore[misc]
-    (a, b) = results
+        weights = [p.detach().clone() for p in model.state_dict().values()]
+        results.append((losses, weights, torch.rand(3)))  # the random state goes on as it would
+    a, b = results
     assert a[0] == b[0]
     assert all(torch.equal(p, q) for p, q in zip(a[1], b[1], strict=True))
-    assert torch.equal(a[2], b[2])  # type: ignore[misc]
+    assert torch.equal(a[2], b[2])
 
 
 def test_every_hook_is_gone_after_finish() -> None:
@@ -97,7 +95,8 @@ def test_a_healthy_run_is_silent_and_its_facts_are_there() -> None:
     for _ in range(2):
         for x, y in loader:
             optimizer.zero_grad()
-            F.cross_entropy(model(x), y).backward()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
             optimizer.step()
     session = active.current()
     assert session is not None
@@ -107,7 +106,9 @@ def test_a_healthy_run_is_silent_and_its_facts_are_there() -> None:
     assert history.run.head[0] == "4"
     assert ("2", "3") in (history.run.edges or ())
     assert history.run.inputs == "tabular"
-    assert set(history.names(trema_fact("gradient-norm"))) == {n for n, _ in model.named_parameters()}
+    assert set(history.names(trema_fact("gradient-norm"))) == {
+        n for n, _ in model.named_parameters()
+    }
     assert len(history.array(trema_fact("update-norm"), "0.weight")[0]) == 16
     document = run.finish()
     assert document is not None
@@ -232,7 +233,8 @@ def test_validation_data_out_of_the_training_set_is_measured() -> None:
     for _ in range(2):
         for x, y in loader:
             optimizer.zero_grad()
-            F.cross_entropy(model(x), y).backward()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
             optimizer.step()
         with torch.no_grad():
             for x, y in held_out:
@@ -254,7 +256,8 @@ def test_two_optimizers_make_two_segments() -> None:
     for _ in range(4):
         for model, optimizer in zip((one, two), optimizers, strict=True):
             optimizer.zero_grad()
-            F.cross_entropy(model(x), y).backward()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
             optimizer.step()
     session = active.current()
     assert session is not None
@@ -264,8 +267,8 @@ def test_two_optimizers_make_two_segments() -> None:
 
 def test_compiled_models_keep_their_boundary() -> None:
     torch.manual_seed(0)
-    model = torch.compile(net(0.0), backend="eager")
-    document = loop(model, F.cross_entropy)  # type: ignore[arg-type]  # a module by protocol
+    model: Any = torch.compile(net(0.0), backend="eager")
+    document = loop(model, F.cross_entropy)
     assert checks_of(document) == set()
     reasons = " ".join(m for item in document["not_assessed"] for m in item["missing"])
     assert "torch.compile" in reasons
@@ -305,12 +308,10 @@ def test_an_exception_in_the_loop_passes_and_the_run_is_kept() -> None:
 
 
 def test_an_error_of_ours_never_reaches_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    from trema.adapters.torch import observer
-
     def broken(*_: Any) -> None:
         raise ValueError("broken on purpose")
 
-    monkeypatch.setattr(observer.reduce, "tensor_statistics", broken)
+    monkeypatch.setattr(reduce, "tensor_statistics", broken)
     monkeypatch.setitem(QUIET, "strict", False)
     torch.manual_seed(0)
     document = loop(net(), F.cross_entropy)

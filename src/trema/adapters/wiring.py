@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from trema.core.config import Config
+from trema.engine import active
+from trema.engine.session import Sink
+
 
 def wire() -> None:
-    """Register the console once."""
+    """Register the console once; every adapter calls this before it starts a session."""
+    if console not in active.sink_factories:
+        active.sink_factories.append(console)
+
+
+def console(config: Config) -> Sink:
+    """The console sink of a run."""
+    from trema.sinks.console import ConsoleSink
+
+    return ConsoleSink(config)

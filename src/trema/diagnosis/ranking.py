@@ -51,9 +51,7 @@ def explanations(
     return result
 
 
-def ranked(
-    findings: Sequence[R], explained: Mapping[tuple[int, str], tuple[str, ...]]
-) -> list[R]:
+def ranked(findings: Sequence[R], explained: Mapping[tuple[int, str], tuple[str, ...]]) -> list[R]:
     """Most urgent first: unexplained before explained, then severity, confidence and age."""
 
     def urgency(finding: R) -> tuple[object, ...]:

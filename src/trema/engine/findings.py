@@ -73,9 +73,7 @@ class Findings:
             seen.add(diagnosis.id)
             known = self._by_id.get((segment, diagnosis.id))
             if known is None:
-                finding = Finding(
-                    diagnosis, segment, step, epoch, step, epoch, ranks=(self._rank,)
-                )
+                finding = Finding(diagnosis, segment, step, epoch, step, epoch, ranks=(self._rank,))
                 self._by_id[segment, diagnosis.id] = finding
                 new.append(finding)
                 continue

@@ -305,7 +305,7 @@ class Segment:
         self.number = number
         self.info = info
         self.history = History(info)
-        self.schedule = Schedule(
+        self.schedule: Schedule = Schedule(
             overhead=config.overhead,
             free_steps=config.free_steps,
             free_seconds=max(0.0, config.free_seconds - spent),

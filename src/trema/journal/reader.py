@@ -26,12 +26,13 @@ def read(path: Path, cursor: Cursor = Cursor()) -> tuple[list[dict[str, Any]], C
     that is no JSON object is torn and is skipped.
     """
     records: list[dict[str, Any]] = []
-    offset = cursor.offset
+    end = cursor.offset
     for line, offset in _lines(path, cursor.offset):
+        end = offset
         record = parse(line)
         if record is not None:
             records.append(record)
-    return records, Cursor(offset)
+    return records, Cursor(end)
 
 
 def parse(line: bytes) -> dict[str, Any] | None:

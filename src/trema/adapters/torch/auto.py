@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from trema.adapters.torch import locate, patches
-from trema.adapters.torch.watch import observe
+from trema.adapters.torch.attach import observe
 from trema.adapters.wiring import wire
 from trema.core.config import disabled
 from trema.engine import active

@@ -251,7 +251,12 @@ def infer_inputs(tensors: Mapping[str, Tensor], layers: tuple[Layer, ...]) -> st
         return None
     x = next(iter(tensors.values()))
     kinds = {layer.kind for layer in layers}
-    if not x.is_floating_point() and "embedding" in kinds and x.ndim <= 2 and x.dtype != torch.uint8:
+    if (
+        not x.is_floating_point()
+        and "embedding" in kinds
+        and x.ndim <= 2
+        and x.dtype != torch.uint8
+    ):
         return "text"
     if x.ndim == 4 or (x.ndim == 3 and not kinds & {"recurrent", "attention"} and x.shape[-1] >= 8):
         return "image"
@@ -260,7 +265,9 @@ def infer_inputs(tensors: Mapping[str, Tensor], layers: tuple[Layer, ...]) -> st
     return "tabular" if x.ndim == 2 else None
 
 
-def infer_outputs(loss: LossInfo | None, output: Tensor | None, target: Tensor | None) -> str | None:
+def infer_outputs(
+    loss: LossInfo | None, output: Tensor | None, target: Tensor | None
+) -> str | None:
     """The kind of outputs by loss, width and targets."""
     if loss is None:
         return None

@@ -32,7 +32,7 @@ class Epochs:
         self.segment = segment
         self.epoch = 0
         self.train_loader: DataLoader[Any] | None = None
-        self.validation_loader: DataLoader[Any] | None = None
+        self.validation_loaders: list[DataLoader[Any]] = []  # iterated without gradients
         self._latest: DataLoader[Any] | None = None
         self._train: list[float | Tensor] = []
         self._validation: list[float | Tensor] = []
@@ -64,7 +64,7 @@ class Epochs:
         """The optimizer made a step."""
         self._stepped = True
         self._last_step = step
-        if self._latest is not None and self.train_loader is None:
+        if self._latest is not None and self._latest is not self.train_loader:
             self.train_loader = self._latest
 
     def log(self, phase: str, values: dict[str, float]) -> None:
@@ -81,15 +81,26 @@ class Epochs:
     def loader_begins(self, loader: DataLoader[Any]) -> None:
         """Somebody iterates a loader; whether it trains is known when a step follows."""
         self._latest = loader
-        if self.train_loader is not None and loader is not self.train_loader:
-            self.validation_loader = loader
 
     def loader_ends(self, loader: DataLoader[Any]) -> None:
         """A loader is exhausted: the training one ends the epoch."""
-        if loader is self.train_loader:
+        if loader is self.train_loader and self._stepped:
             self._ended = True
-        elif loader is self._latest and not self._stepped:
-            self.validation_loader = loader  # validated before training began
+
+    def validated(self) -> None:
+        """The model ran without gradients: the loader in use holds validation data."""
+        loader = self._latest
+        if loader is None or loader is self.train_loader or loader in self.validation_loaders:
+            return
+        if len(self.validation_loaders) < 8:
+            self.validation_loaders.append(loader)
+
+    @property
+    def validation_loader(self) -> DataLoader[Any] | None:
+        """The first loader of data that are not the training set itself."""
+        dataset = self.train_loader.dataset if self.train_loader is not None else None
+        others = [v for v in self.validation_loaders if v.dataset is not dataset]
+        return others[0] if others else None
 
     def flush(self) -> None:
         """Hand the epoch on."""
@@ -139,7 +150,9 @@ class Epochs:
         x = next(iter(inputs.values()))
         if x.ndim < 2 or x.is_cuda:
             return
-        hashes = fingerprints(x.detach().numpy() if x.dtype != torch.bfloat16 else x.float().numpy())
+        hashes = fingerprints(
+            x.detach().numpy() if x.dtype != torch.bfloat16 else x.float().numpy()
+        )
         self._streams[training].append(hashes)
         self._streamed[training] += len(hashes)
 
@@ -163,28 +176,47 @@ class Epochs:
         )
 
     def _whole_overlap(self) -> dict[str, Any] | None:
-        if self.train_loader is None or self.validation_loader is None:
+        """The least overlap of any validation loader: evaluating on training data beside a
+        clean validation set is no fault."""
+        if self.train_loader is None:
             return None
         train = whole(self.train_loader.dataset)
-        validation = whole(self.validation_loader.dataset)
-        if train is None or validation is None:
+        if train is None:
             return None
-        found = _compare(fingerprints(train[0]), fingerprints(validation[0]))
-        indices, twins = found.pop("_indices"), found.pop("_twins")
-        if train[1] is not None and validation[1] is not None and len(indices):
-            agree = np.asarray(train[1][twins]) == np.asarray(validation[1][indices])
-            found["labels_agree"] = int(np.reshape(agree, (len(indices), -1)).all(axis=1).sum())
-        return found
+        found = []
+        for loader in self.validation_loaders:
+            validation = whole(loader.dataset)
+            if loader.dataset is self.train_loader.dataset or validation is None:
+                continue
+            found.append(_compare_labelled(train, validation))
+        return min(found, key=lambda one: one["shared"] / max(1, one["validation"]), default=None)
 
     def _streamed_overlap(self) -> dict[str, Any] | None:
+        """What batches that passed tell; only what is certain.
+
+        Augmented or unseen training batches could hide a twin, so no overlap is no evidence.
+        Running over the training set without gradients measures training accuracy: overlap
+        counts when every validation sample, and not nearly every training sample, is shared.
+        """
         if not self._streams[True] or not self._streams[False]:
             return None
-        train = np.concatenate(self._streams[True])
+        train = np.unique(np.concatenate(self._streams[True]))
         validation = np.unique(np.concatenate(self._streams[False]))
         found = _compare(train, validation)
+        certain = found["shared"] == len(validation) and found["shared"] < 0.8 * len(train)
         del found["_indices"], found["_twins"]
-        # augmented or unseen training batches could hide a twin: only what was found is certain
-        return {**found, "indices": [], "twins": []} if found["shared"] else None
+        return {**found, "indices": [], "twins": []} if certain else None
+
+
+def _compare_labelled(
+    train: tuple[np.ndarray, np.ndarray | None], validation: tuple[np.ndarray, np.ndarray | None]
+) -> dict[str, Any]:
+    found = _compare(fingerprints(train[0]), fingerprints(validation[0]))
+    indices, twins = found.pop("_indices"), found.pop("_twins")
+    if train[1] is not None and validation[1] is not None and len(indices):
+        agree = np.asarray(train[1][twins]) == np.asarray(validation[1][indices])
+        found["labels_agree"] = int(np.reshape(agree, (len(indices), -1)).all(axis=1).sum())
+    return found
 
 
 def _compare(train: np.ndarray, validation: np.ndarray) -> dict[str, Any]:

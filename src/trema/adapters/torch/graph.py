@@ -27,7 +27,14 @@ _RESHAPES = {
     "Index", "Contiguous", "ConstantPadNd", "Unbind", "Split", "Chunk", "MkldnnReshape", "Copy",
     "CopySlices", "Unfold", "Roll", "Narrow", "Repeat", "Flatten",
 }  # fmt: skip
-_AVERAGES = {"Mean", "AvgPool2D", "AvgPool1D", "AdaptiveAvgPool2D", "MkldnnAdaptiveAvgPool2D", "Sum"}
+_AVERAGES = {
+    "Mean",
+    "AvgPool2D",
+    "AvgPool1D",
+    "AdaptiveAvgPool2D",
+    "MkldnnAdaptiveAvgPool2D",
+    "Sum",
+}
 _LINEAR = {"Addmm", "Mm", "Linear", "Mv", "Addmv"}
 _LOSSES = {
     "NllLoss", "NllLoss2D", "MseLoss", "L1Loss", "SmoothL1Loss", "HuberLoss",
@@ -165,7 +172,7 @@ def _functional(op: str, node: Any) -> tuple[str, dict[str, Any]]:
         return "log-softmax", {"axis": _dimension(node)}
     if op in _RESHAPES:
         return "reshape", {}
-    if op.startswith("MaxPool") or op.startswith("AdaptiveMaxPool"):
+    if op.startswith(("MaxPool", "AdaptiveMaxPool")):
         return "pooling", {"function": "max"}
     if op in _AVERAGES:
         return "pooling", {"function": "average"}

@@ -31,7 +31,13 @@ def record_construction() -> None:
     if _recording:
         return
     _recording = True
-    for kind in (nn.Module, torch.optim.Optimizer, DataLoader, Subset, torch.utils.data.TensorDataset):
+    for kind in (
+        nn.Module,
+        torch.optim.Optimizer,
+        DataLoader,
+        Subset,
+        torch.utils.data.TensorDataset,
+    ):
         _note(kind)
 
 
@@ -86,8 +92,10 @@ def _spec(model: nn.Module, name: str, module: nn.Module) -> LayerSpec:
         chain.append((parent, part))
         parent = getattr(parent, part, parent)
     path: list[int] = []
-    while chain and isinstance(chain[-1][0], nn.Sequential | nn.ModuleList) and (
-        chain[-1][1].isdigit()
+    while (
+        chain
+        and isinstance(chain[-1][0], nn.Sequential | nn.ModuleList)
+        and (chain[-1][1].isdigit())
     ):
         path.insert(0, int(chain.pop()[1]))
     owner, attribute = chain[-1] if chain else (None, None)
@@ -134,5 +142,3 @@ def data_location(loader: DataLoader[Any] | None) -> Location | None:
         if place is not None:
             return place
     return None
-
-

@@ -49,7 +49,7 @@ from trema.core.facts import (
     Snapshot,
     TensorSeen,
 )
-from trema.engine.session import Segment, Session
+from trema.engine.session import Session
 from trema.source.frames import CallSite, call_site
 from trema.source.syntax import argument
 
@@ -178,8 +178,10 @@ class Observer:
             self._held = (args, kwargs)
             if not self.armed or self._captured:
                 return
-        elif self._validation_seen >= VALIDATION_BATCHES and not self.epochs.wants_hashes(False):
-            return
+        else:
+            self.epochs.validated()
+            if self._validation_seen >= VALIDATION_BATCHES and not self.epochs.wants_hashes(False):
+                return
         if "model" not in self._places or (not training and "validation" not in self._places):
             site = call_site()
             if site is not None:
@@ -464,7 +466,9 @@ class Observer:
             values[Fact.GRADIENT_NONFINITE, name] = bad
         if len(self._before) == len(parameters):
             share = self._share
-            moved = [_part(p, share) - b for (_, p), b in zip(parameters, self._before, strict=True)]
+            moved = [
+                _part(p, share) - b for (_, p), b in zip(parameters, self._before, strict=True)
+            ]
             updates = reduce.numbers(reduce.norms(moved))
             for name, norm in zip(names, updates, strict=True):
                 values[Fact.UPDATE_NORM, name] = norm * math.sqrt(share)

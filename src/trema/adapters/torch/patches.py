@@ -25,7 +25,9 @@ from trema.source.frames import CallSite, call_site
 class Listener(Protocol):
     """Who wants to know."""
 
-    def loss_computed(self, name: str, args: tuple[Any, ...], options: dict[str, Any], result: Tensor) -> None: ...
+    def loss_computed(
+        self, name: str, args: tuple[Any, ...], options: dict[str, Any], result: Tensor
+    ) -> None: ...
     def backward_begins(self, loss: Tensor) -> None: ...
     def loader_begins(self, loader: DataLoader[Any]) -> None: ...
     def loader_ends(self, loader: DataLoader[Any]) -> None: ...
@@ -86,7 +88,7 @@ def _patch_backward() -> None:
     def backward(self: Tensor, *args: Any, **options: Any) -> None:
         if listeners:
             _tell("backward_begins", self)
-        return original(self, *args, **options)
+        original(self, *args, **options)
 
     Tensor.backward = backward  # type: ignore[method-assign]  # the original is called unchanged
 

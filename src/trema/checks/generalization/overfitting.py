@@ -15,19 +15,21 @@ from trema.core.facts import TRAIN, VALIDATION, Fact
 from trema.core.history import History
 from trema.core.numbers import percent, show
 
-
-#: Standard deviations of the jitter between epochs that all recent epochs must lie above the best
-#: level. Flat validation curves with 10 % jitter, looked at in every epoch, gave 0 alarms in 300.
-NOISES = 1.0
+#: Standard deviations of the jitter between epochs by which all recent epochs must exceed the best
+#: level. Simulated curves that level off (30 epochs, looked at after each from the 8th, 1500 runs)
+#: alarmed in 0.5 % of runs with 10 % white jitter and in 2 to 3 % with 20 %; a limit of 1.0 gave
+#: 1.6 % and 8.8 %.
+NOISES = 1.5
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Where validation was best, and where it is now; levels over a few epochs.
+    """Where validation was best, and where it is now.
 
     best_epoch, last_epoch : epochs
-    best, last : validation values there
-    train_best, train_last : training values there
+    best : level of the validation values around the best epoch
+    last : least smoothed validation value of the last ``patience`` epochs
+    train_best, train_last : smoothed training values at both epochs
     """
 
     best_epoch: int
@@ -62,7 +64,7 @@ def find_turn(
         int(epochs[best]),
         int(epochs[-1]),
         level,
-        float(smooth_val[-3:].mean()),
+        last,
         float(smooth_train[best]),
         float(smooth_train[-1]),
     )
@@ -135,8 +137,9 @@ class Overfitting(Check):
             turn.last,
             (1 + self.rise) * turn.best,
             f"validation loss rose from {show(turn.best)} around epoch {turn.best_epoch}, its "
-            f"best, to {show(turn.last)} at epoch {turn.last_epoch}, while training loss fell from "
-            f"{show(turn.train_best)} to {show(turn.train_last)} (levels over a few epochs)",
+            f"best, to {show(turn.last)} or more over {self.patience} epochs up to epoch "
+            f"{turn.last_epoch}, while training loss fell from {show(turn.train_best)} to "
+            f"{show(turn.train_last)}",
             turn.last_epoch,
         )
 
@@ -165,9 +168,9 @@ class Overfitting(Check):
             -turn.last,
             -turn.best - self.accuracy_drop,
             f"validation {name} fell from {percent(-turn.best)} around epoch {turn.best_epoch}, "
-            f"its best, to {percent(-turn.last)} at epoch {turn.last_epoch}, while training "
-            f"{name} rose from {percent(-turn.train_best)} to {percent(-turn.train_last)} "
-            "(levels over a few epochs)",
+            f"its best, to {percent(-turn.last)} or less over {self.patience} epochs up to epoch "
+            f"{turn.last_epoch}, while training {name} rose from {percent(-turn.train_best)} to "
+            f"{percent(-turn.train_last)}",
             turn.last_epoch,
         )
 

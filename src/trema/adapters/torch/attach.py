@@ -101,8 +101,8 @@ def watch(
             f"watch expects a torch.nn.Module as its model but got {type(model).__name__}: "
             "pass the module that you train"
         )
-    optimizers = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
-    for one in optimizers:
+    given: list[Any] = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
+    for one in given:
         if not isinstance(one, torch.optim.Optimizer):
             raise UsageError(
                 f"watch expects a torch optimizer but got {type(one).__name__}: "
@@ -116,7 +116,7 @@ def watch(
     session = active.start(name, framework="torch", **options)
     observers = [
         observer
-        for index, one in enumerate(optimizers)
+        for index, one in enumerate(given)
         if (observer := observe(session, model, one, index)) is not None
     ]
     return Run(session, observers)

@@ -1,0 +1,178 @@
+"""Keras layer classes in the vocabulary that all frameworks share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+_KINDS = {
+    "InputLayer": "input",
+    "Dense": "linear",
+    "EinsumDense": "linear",
+    "Embedding": "embedding",
+    "ReversibleEmbedding": "embedding",
+    "Bidirectional": "recurrent",
+    "RNN": "recurrent",
+    "SimpleRNN": "recurrent",
+    "LSTM": "recurrent",
+    "GRU": "recurrent",
+    "ConvLSTM1D": "recurrent",
+    "ConvLSTM2D": "recurrent",
+    "ConvLSTM3D": "recurrent",
+    "MultiHeadAttention": "attention",
+    "GroupQueryAttention": "attention",
+    "GroupedQueryAttention": "attention",
+    "Attention": "attention",
+    "AdditiveAttention": "attention",
+    "Softmax": "softmax",
+    "LogSoftmax": "log-softmax",
+    "Rescaling": "scale",
+    "Dropout": "dropout",
+    "SpatialDropout1D": "dropout",
+    "SpatialDropout2D": "dropout",
+    "SpatialDropout3D": "dropout",
+    "AlphaDropout": "dropout",
+    "GaussianDropout": "dropout",
+}
+_ACTIVATIONS = frozenset(
+    "Activation ReLU LeakyReLU PReLU ELU SELU Selu Elu Gelu GELU Relu Relu6 Sigmoid Tanh Silu "
+    "Swish Mish HardSigmoid HardSilu HardSwish HardTanh Softplus Softsign LogSigmoid LeakyRelu "
+    "Celu Glu Threshold HardShrink SoftShrink TanhShrink Squareplus SparsePlus".split()
+)
+_RESHAPES = frozenset(
+    "Flatten Reshape Permute RepeatVector Cropping1D Cropping2D Cropping3D ZeroPadding1D "
+    "ZeroPadding2D ZeroPadding3D UpSampling1D UpSampling2D UpSampling3D Identity Masking "
+    "Transpose Squeeze ExpandDims GetItem Cast Pad Stack Split".split()
+)
+_MERGES = {
+    "Add": "add",
+    "Subtract": "subtract",
+    "Multiply": "multiply",
+    "Average": "average",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "Concatenate": "concatenate",
+    "Dot": "dot",
+}
+
+
+def is_container(layer: Any) -> bool:
+    """Whether the layer only holds others: a model, or a user's layer made of layers."""
+    if isinstance(layer, keras.Model):
+        return True
+    if type(layer).__module__.split(".")[0] == "keras":
+        return False
+    return isinstance(layer, keras.layers.Layer) and bool(sublayers(layer))
+
+
+def sublayers(layer: Any) -> list[Any]:
+    """The layers directly inside, in order."""
+    if isinstance(layer, keras.Model):
+        return list(layer.layers)
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def kind_of(op: Any) -> str:
+    """The kind of a layer or operation; a user's subclass has the kind of its Keras base only
+    when it leaves ``call`` alone."""
+    for base in type(op).__mro__:
+        kind = _kind_by_name(base.__name__)
+        ours = base.__module__.split(".")[0] == "keras"
+        if ours and kind is not None:
+            return kind if type(op).call is base.call else "other"
+    if type(op).__name__ == "Activation":
+        return "activation"
+    return "other"
+
+
+def _kind_by_name(name: str) -> str | None:
+    if name in _KINDS:
+        return _KINDS[name]
+    if name in _ACTIVATIONS:
+        return "activation"
+    if name in _RESHAPES:
+        return "reshape"
+    if name in _MERGES:
+        return "merge"
+    if name.endswith("Pooling1D") or name.endswith("Pooling2D") or name.endswith("Pooling3D"):
+        return "pooling"
+    if name.startswith(("Conv", "DepthwiseConv", "SeparableConv")) and name[-1:] == "D":
+        return "conv-transpose" if "Transpose" in name else "conv"
+    if name.startswith("Conv") and "Transpose" in name:
+        return "conv-transpose"
+    if name.endswith("Normalization"):
+        return "normalization"
+    if name.startswith("Random") or name in ("MixUp", "CutMix", "RandAugment", "AugMix"):
+        return "augmentation"
+    return None
+
+
+def function_name(value: Any) -> str | None:
+    """The name of an activation: a string, a function or an object."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value
+    name = getattr(value, "__name__", None) or getattr(value, "name", None)
+    return str(name or type(value).__name__).lower()
+
+
+def config_of(op: Any, kind: str) -> dict[str, Any]:
+    """Settings under the names that all frameworks share."""
+    config: dict[str, Any] = {}
+    for ours, theirs in (("units", "units"), ("units", "filters"), ("groups", "groups")):
+        if isinstance(getattr(op, theirs, None), int):
+            config[ours] = getattr(op, theirs)
+    if hasattr(op, "activation"):
+        config["activation"] = function_name(op.activation) or "linear"
+    if kind == "embedding":
+        config |= {"inputs": getattr(op, "input_dim", None), "units": getattr(op, "output_dim", None)}
+    if kind in ("linear", "conv", "conv-transpose"):
+        kernel = getattr(op, "kernel", None) if getattr(op, "built", False) else None
+        if kernel is not None and len(kernel.shape) >= 2:
+            position = -1 if kind == "conv-transpose" else -2
+            config["inputs"] = int(kernel.shape[position]) * config.get("groups", 1)
+        if hasattr(op, "kernel_size"):
+            config["kernel"] = tuple(op.kernel_size)
+        config["bias"] = bool(getattr(op, "use_bias", True))
+    if getattr(op, "data_format", None):
+        config["channels"] = str(op.data_format).removeprefix("channels_")
+    if kind in ("dropout", "attention", "recurrent") and hasattr(op, "rate"):
+        config["rate"] = float(op.rate)
+    elif isinstance(getattr(op, "dropout", None), float) and op.dropout:
+        config["rate"] = float(op.dropout)
+    if kind == "attention" and hasattr(op, "key_dim"):
+        config["units"] = int(op.key_dim) * int(getattr(op, "num_heads", 1))
+    if kind == "activation":
+        config.pop("activation", None)
+        of_layer = type(op).__name__ == "Activation"
+        config["function"] = function_name(op.activation) if of_layer else type(op).__name__.lower()
+    if kind == "pooling":
+        config["function"] = "max" if "Max" in type(op).__name__ else "average"
+    if kind == "merge":
+        config["function"] = _MERGES.get(type(op).__name__, type(op).__name__.lower())
+    if kind in ("softmax", "log-softmax", "normalization") and hasattr(op, "axis"):
+        config["axis"] = op.axis
+    if kind == "scale":
+        config |= {"scale": _number(op, "scale"), "offset": _number(op, "offset")}
+    return config
+
+
+def special_kind(op: Any, kind: str) -> str:
+    """``Activation("softmax")`` is a softmax; all other layers keep their kind."""
+    if kind == "activation" and type(op).__name__ == "Activation":
+        name = function_name(op.activation)
+        if name in ("softmax", "log_softmax"):
+            return name.replace("_", "-")
+    return kind
+
+
+def unit_axis(layer: Any) -> int:
+    """The axis of the units of a layer's output."""
+    return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
+
+
+def _number(op: Any, name: str) -> Any:
+    value = getattr(op, name, None)
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,89 @@
+"""The reductions of :mod:`trema.core.reduce` in ``keras.ops``, for traced back ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras import ops
+
+from trema.core.reduce import SATURATION
+
+#: Rows of a batch used for activation statistics.
+ACTIVATION_ROWS = 16
+#: Layers wider than this give no per-unit maximum.
+WIDEST = 4096
+
+
+def is_float(x: Any) -> bool:
+    """Whether a tensor holds real floating-point values."""
+    name = getattr(x.dtype, "name", None) or str(x.dtype)
+    return "float" in str(name)
+
+
+def tensor_statistics(x: Any) -> Any:
+    """The eight batch statistics and whether a NaN is there: shape (9,), float32."""
+    v = ops.cast(x, "float32")
+    if len(v.shape) == 0:
+        v = ops.reshape(v, (1,))
+    finite = ops.isfinite(v)
+    count = ops.sum(ops.cast(finite, "float32"))
+    total = ops.maximum(count, 1.0)
+    safe = ops.where(finite, v, ops.zeros_like(v))
+    mean = ops.sum(safe) / total
+    spread = ops.sum(ops.square(ops.where(finite, v - mean, ops.zeros_like(v)))) / total
+    low = ops.min(ops.where(finite, v, ops.full_like(v, float("inf"))))
+    high = ops.max(ops.where(finite, v, ops.full_like(v, float("-inf"))))
+    size = ops.cast(ops.size(v), "float32")
+    integer = ops.cast(ops.all(safe == ops.round(safe)), "float32")
+    nan = ops.full((), float("nan"), dtype="float32")
+    bad = size - count
+    sum_low, sum_high = nan, nan
+    if len(v.shape) >= 2 and v.shape[-1] is not None and v.shape[-1] > 1:
+        sums = ops.sum(v, axis=-1)
+        sum_low = ops.where(bad > 0, nan, ops.min(sums))
+        sum_high = ops.where(bad > 0, nan, ops.max(sums))
+    head = [ops.where(count > 0, number, nan) for number in (low, high, mean, ops.sqrt(spread))]
+    has_nan = ops.cast(ops.any(ops.isnan(v)), "float32")
+    integer = ops.where(count > 0, integer, nan)
+    return ops.stack([*head, bad, integer, sum_low, sum_high, has_nan])
+
+
+def activation_statistics(x: Any) -> Any:
+    """The five activation statistics and whether a NaN is there: shape (6,), float32."""
+    v = ops.cast(x[:ACTIVATION_ROWS], "float32")
+    finite = ops.isfinite(v)
+    count = ops.sum(ops.cast(finite, "float32"))
+    total = ops.maximum(count, 1.0)
+    safe = ops.where(finite, v, ops.zeros_like(v))
+    mean = ops.sum(safe) / total
+    spread = ops.sum(ops.square(ops.where(finite, v - mean, ops.zeros_like(v)))) / total
+    zeros = ops.sum(ops.cast(ops.logical_and(v == 0, finite), "float32")) / total
+    saturated = ops.sum(ops.cast(ops.abs(safe) > SATURATION, "float32")) / total
+    nan = ops.full((), float("nan"), dtype="float32")
+    head = [ops.where(count > 0, n, nan) for n in (mean, ops.sqrt(spread), zeros, saturated)]
+    bad = ops.cast(ops.size(v), "float32") - count
+    return ops.stack([*head, bad, ops.cast(ops.any(ops.isnan(v)), "float32")])
+
+
+def unit_max(x: Any, axis: int) -> Any:
+    """The greatest value of each unit; None when there is no such axis or it is too wide."""
+    if len(x.shape) < 2 or x.shape[axis] is None or x.shape[axis] > WIDEST:
+        return None
+    v = ops.cast(x[:ACTIVATION_ROWS], "float32")
+    axes = [i for i in range(len(v.shape)) if i != axis % len(v.shape)]
+    return ops.max(v, axis=axes)
+
+
+def norms(tensors: Sequence[Any]) -> Any:
+    """Euclidean norms: shape (len, ), float32."""
+    return ops.stack([ops.sqrt(ops.sum(ops.square(ops.cast(t, "float32")))) for t in tensors])
+
+
+def bad_counts(tensors: Sequence[Any]) -> Any:
+    """How many elements of each are not finite: shape (len,), float32."""
+    counts = [
+        ops.cast(ops.size(t), "float32") - ops.sum(ops.cast(ops.isfinite(t), "float32"))
+        for t in tensors
+    ]
+    return ops.stack(counts)

@@ -1,0 +1,189 @@
+"""The command line. Each command loads what it needs when it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import trema
+from trema.core.errors import TremaError
+
+app = typer.Typer(
+    name="trema",
+    help="The debugger for the training of neural networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+#: Options of ``trema run`` that are followed by a value.
+_RUN_VALUES = ("--json", "--fail-on", "--stop-on", "--name", "--dir")
+
+
+class Level(StrEnum):
+    """Severities, the worst first."""
+
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Format(StrEnum):
+    """How a list is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Dir = Annotated[Path | None, typer.Option("--dir", help="The folder that holds the runs.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; a mistake of the caller is one sentence on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a name must not fail on an ASCII terminal
+    try:
+        app(args=split_run(list(sys.argv[1:] if arguments is None else arguments)))
+    except TremaError as error:
+        print(f"trema: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:  # trema runs | head
+        sys.stderr.close()
+        raise SystemExit(1) from None
+
+
+def split_run(arguments: list[str]) -> list[str]:
+    """``run -m module ARGS`` with ``--`` before ARGS, so that they stay the module's own."""
+    if arguments[:1] != ["run"]:
+        return arguments
+    place = 1
+    while place < len(arguments):
+        word = arguments[place]
+        if word == "-m":
+            return [*arguments[: place + 2], "--", *arguments[place + 2 :]]
+        if word == "--" or not word.startswith("-"):
+            return arguments
+        place += 2 if word in _RUN_VALUES else 1
+    return arguments
+
+
+@app.callback(invoke_without_command=True)
+def about(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """The debugger for the training of neural networks."""
+    if version:
+        print(f"trema {trema.__version__}")
+        raise typer.Exit
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def run(
+    script: Annotated[list[str] | None, typer.Argument(metavar="script.py ARGS…")] = None,
+    module: Annotated[str | None, typer.Option("-m", help="Run a module instead.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the findings document here.")] = None,
+    fail_on: Annotated[
+        Level | None, typer.Option(help="Exit with 3 on a finding of this level or worse.")
+    ] = None,
+    stop_on: Annotated[
+        Level | None, typer.Option(help="End training on a finding of this level or worse.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The run's name.")] = None,
+    dir: Dir = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+) -> None:
+    """Run an unmodified script and say what is wrong with its training."""
+    from trema.cli.run import Options, run_program
+
+    options = Options(json=json, fail_on=fail_on, stop_on=stop_on, name=name, dir=dir, quiet=quiet)
+    raise SystemExit(run_program(list(script or []), module, options))
+
+
+@app.command()
+def runs(dir: Dir = None) -> None:
+    """List the runs that are kept, the newest first."""
+    from trema.cli.show import list_all
+
+    list_all(dir)
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name, id, or last.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the findings document.")] = False,
+    dir: Dir = None,
+) -> None:
+    """Show the findings of a run."""
+    from trema.cli.show import show_run
+
+    show_run(run, dir, as_json=json)
+
+
+@app.command()
+def explain(check: Annotated[str, typer.Argument(metavar="CHECK")]) -> None:
+    """Explain what a check looks for, why it matters and when it may be wrong."""
+    from trema.cli.checks import explain_check
+
+    explain_check(check)
+
+
+@app.command()
+def checks(
+    format: Annotated[Format, typer.Option(help="text or json.")] = Format.TEXT,
+) -> None:
+    """List all checks."""
+    from trema.cli.checks import list_checks
+
+    list_checks(as_json=format is Format.JSON)
+
+
+@app.command()
+def doctor(dir: Dir = None) -> None:
+    """Tell whether the installation is whole."""
+    from trema.cli.doctor import examine
+
+    raise SystemExit(examine(dir))
+
+
+@app.command()
+def prune(
+    keep: Annotated[int | None, typer.Option(min=0, help="Keep this many of the newest.")] = None,
+    older_than: Annotated[float | None, typer.Option(min=0, help="Days.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dir: Dir = None,
+) -> None:
+    """Delete runs that are not needed any more."""
+    from trema.cli.prune import prune_runs
+
+    prune_runs(dir, keep=keep, days=older_than, yes=yes)
+
+
+@app.command()
+def index(
+    url: Annotated[str | None, typer.Option(help="The database; default SQLite.")] = None,
+    dir: Dir = None,
+) -> None:
+    """Bring the index of all runs up to date with the journals."""
+    from trema.cli.prune import index_folder
+
+    index_folder(dir, url)
+
+
+@app.command()
+def demo(
+    json: Annotated[Path | None, typer.Option(help="Write the findings document here.")] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
+    dir: Dir = None,
+) -> None:
+    """Train a buggy program on real images for under a minute and show the diagnoses."""
+    from trema.cli.demo import run_demo
+
+    raise SystemExit(run_demo(json, dir))

@@ -1,0 +1,90 @@
+"""``trema doctor``: is this installation whole?"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import trema
+from trema.cli.folders import root_folder
+from trema.sinks.text import harmless
+
+NEEDED = ("numpy", "rich", "typer", "executing")
+OPTIONAL = {
+    "torch": "pip install 'trema[torch]' to watch PyTorch",
+    "keras": "pip install 'trema[keras]' to watch Keras",
+    "jax": "",
+    "tensorflow": "",
+    "sqlalchemy": "pip install 'trema[server]' for trema index",
+}
+
+
+def examine(dir: Path | None) -> int:
+    """Print what is there and what to do; returns 1 when something needs doing."""
+    rows = [*_rows(dir)]
+    for state, what, fix in rows:
+        mark = {True: "ok  ", None: "–   ", False: "FAIL"}[state]
+        print(f"{mark}  {harmless(what)}")
+        if fix:
+            print(f"        {harmless(fix)}")
+    bad = sum(state is False for state, _, _ in rows)
+    print("everything is in order" if not bad else f"{bad} thing{'s' * (bad != 1)} to fix")
+    return 1 if bad else 0
+
+
+def _rows(dir: Path | None) -> Iterator[tuple[bool | None, str, str]]:
+    """State (None: not needed), what was looked at, what to do."""
+    yield True, f"Trema {trema.__version__} at {Path(trema.__file__).parent}", ""
+    modern = sys.version_info >= (3, 11)
+    python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield modern, python, "" if modern else "install Python 3.11 or newer"
+    for package in NEEDED:
+        found = installed(package)
+        fix = "" if found else f"pip install {package}"
+        yield bool(found), f"{package} {found or 'is missing'}", fix
+    frameworks = [package for package in ("torch", "keras") if installed(package)]
+    for package, hint in OPTIONAL.items():
+        found = installed(package)
+        known = package in ("torch", "keras") and frameworks
+        fix = "" if found or known else hint
+        yield (True if found else None), f"{package} {found or 'is not installed'}", fix
+    yield _writable(root_folder(dir))
+    yield from _checks()
+
+
+def installed(package: str) -> str | None:
+    """The installed version, found without importing; None when there is none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _writable(root: Path) -> tuple[bool, str, str]:
+    existing = next((p for p in (root, *root.parents) if p.exists()), root)
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        fix = "name a folder that can be written: --dir, or the variable TREMA_DIR"
+        return False, f"{root} cannot be written ({reason})", fix
+    return True, f"runs are kept in {root}", ""
+
+
+def _checks() -> Iterator[tuple[bool | None, str, str]]:
+    from trema.checks.base import all_checks, load_plugins
+
+    try:
+        checks = all_checks()
+    except Exception as error:  # whatever it is, say it
+        fix = "reinstall Trema: pip install --force-reinstall trema"
+        yield False, f"checks do not load ({type(error).__name__}: {error})", fix
+        return
+    yield True, f"{len(checks)} checks", ""
+    for name, error in load_plugins().items():
+        yield False, f"plug-in {name} fails ({error})", "update or uninstall the package it is from"

@@ -1,0 +1,157 @@
+"""``trema run``: an unmodified script in this process, watched."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trema.adapters import autoattach
+from trema.adapters.wiring import wire
+from trema.cli.program import Program, find_module, find_script
+from trema.core.config import Config
+from trema.core.diagnosis import Severity
+from trema.core.errors import UsageError
+from trema.engine import active
+from trema.engine.findings import Finding
+from trema.engine.session import Session, default_name
+from trema.journal.document import write_json
+
+FAILED_ON = 3  # exit code of --fail-on
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of ``trema run``."""
+
+    json: Path | None = None
+    fail_on: str | None = None
+    stop_on: str | None = None
+    name: str | None = None
+    dir: Path | None = None
+    quiet: bool = False
+
+
+class Recorder:
+    """A sink that keeps the documents of all runs of the process, and may end training."""
+
+    def __init__(self, stop_on: str | None) -> None:
+        self.documents: list[dict[str, Any]] = []
+        self.stopped_by: str | None = None
+        self._stop = Severity(stop_on).weight if stop_on else None
+
+    def started(self, session: Session) -> None:
+        """Nothing to do."""
+
+    def found(self, session: Session, finding: Finding) -> None:
+        """End training on a finding that is bad enough: as Ctrl-C does."""
+        if self._stop is None or self.stopped_by or finding.severity.weight < self._stop:
+            return
+        self.stopped_by = finding.check
+        _thread.interrupt_main()
+
+    def gone(self, session: Session, finding: Finding) -> None:
+        """Nothing to do."""
+
+    def finished(self, session: Session, document: Mapping[str, Any]) -> None:
+        """Keep the document."""
+        self.documents.append(dict(document))
+
+    def fails(self, level: str) -> bool:
+        """Whether a finding that nothing explains is of this level or worse."""
+        least = Severity(level).weight
+        return any(
+            Severity(finding["severity"]).weight >= least and not finding["explained_by"]
+            for document in self.documents
+            for finding in document["findings"]
+        )
+
+
+def run_program(words: list[str], module: str | None, options: Options) -> int:
+    """Run the script or module and return the exit code.
+
+    Raises
+    ------
+    UsageError
+        When there is no such script or module, or the document could not be written there.
+    """
+    program = _program(words, module)
+    if options.json is not None and not options.json.absolute().parent.is_dir():
+        raise UsageError(f"--json needs a file in an existing folder but got {options.json}")
+    if options.dir is not None:
+        os.environ["TREMA_DIR"] = str(options.dir.absolute())  # child processes and later runs
+    recorder = Recorder(options.stop_on)
+    wire()
+    active.sink_factories.append(lambda config: recorder)
+    config = Config.of(console=not options.quiet)
+    active.start(options.name or default_name(program.path), config=config)
+    autoattach.install()
+    code, state = _run(program, recorder)
+    _join_threads()
+    active.finish(state, code)
+    return _results(recorder, options, code)
+
+
+def _program(words: list[str], module: str | None) -> Program:
+    if module is not None:
+        return find_module(module, words)
+    if not words:
+        raise UsageError("expected a script but got none: trema run script.py, or -m module")
+    return find_script(words[0], words[1:])
+
+
+def _run(program: Program, recorder: Recorder) -> tuple[int, str]:
+    """Exit code and state."""
+    try:
+        program.run()
+    except SystemExit as error:
+        code = _exit_code(error)
+        return code, "finished" if code == 0 else "crashed"
+    except KeyboardInterrupt as error:
+        if recorder.stopped_by is None:
+            program.report(error)
+        else:
+            told = f"trema: training ended by --stop-on: {recorder.stopped_by}"
+            print(told, file=sys.stderr)
+        return INTERRUPTED, "interrupted"
+    except BaseException as error:
+        program.report(error)
+        return 1, "crashed"
+    return 0, "finished"
+
+
+def _exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _join_threads() -> None:
+    """Wait for the script's threads, as Python does before it ends."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            try:
+                thread.join()
+            except (RuntimeError, KeyboardInterrupt):
+                return
+
+
+def _results(recorder: Recorder, options: Options, code: int) -> int:
+    if options.json is not None:
+        try:
+            write_json(options.json, recorder.documents[-1] if recorder.documents else {})
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            print(f"trema: {options.json} cannot be written ({reason})", file=sys.stderr)
+    if code == 0 and options.fail_on is not None and recorder.fails(options.fail_on):
+        return FAILED_ON
+    return code

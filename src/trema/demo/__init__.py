@@ -1,0 +1,1 @@
+"""A buggy program and a little real data, for ``trema demo``."""

@@ -1,0 +1,82 @@
+"""Text from the user's program, made harmless for a terminal."""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+#: Control characters, and those that change the direction of text on screen.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CODE = re.compile(r"`([^`\n]+)`")
+LINE_LIMIT = 200  # characters of a source line that are shown
+
+
+def harmless(value: object) -> str:
+    """The text on one line; control characters are shown as ``\\x1b``, never sent."""
+    text = re.sub(r"[ \t]*\r?\n[ \t]*", " ", str(value).strip())
+    text = text.replace("\t", "    ").encode("utf-8", "replace").decode("utf-8")
+    return _UNSAFE.sub(_visible, text)
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def prose(value: object, style: str = "") -> Text:
+    """Harmless text in which `` `code` `` is set apart by colour; never read as markup."""
+    from rich.text import Text
+
+    text = Text(style=style)
+    for number, part in enumerate(_CODE.split(harmless(value))):
+        text.append(part, style="cyan" if number % 2 else "")
+    return text
+
+
+def place(location: Mapping[str, Any]) -> str:
+    """``train.py:31``, or ``cell 3:2``; the file from the working directory where it is below."""
+    cell = location.get("cell")
+    file = f"cell {cell}" if cell is not None else _relative(str(location.get("file", "")))
+    return harmless(f"{file}:{location.get('line')}")
+
+
+def _relative(file: str) -> str:
+    try:
+        path = Path(file)
+        if path.is_absolute() and path.is_relative_to(Path.cwd()):
+            return str(path.relative_to(Path.cwd()))
+    except (OSError, ValueError):
+        pass
+    return file
+
+
+def source_line(location: Mapping[str, Any]) -> tuple[str, int, int] | None:
+    """The line without its indent, and the columns of the marked part: start and end from 0.
+
+    The end equals the start when no columns are known. None when the file cannot be read.
+    """
+    line = linecache.getline(str(location.get("file", "")), int(location.get("line") or 0))
+    if not line.strip():
+        return None
+    plain = line.rstrip().replace("\t", " ")
+    indent = len(plain) - len(plain.lstrip())
+    column = location.get("column")
+    if column is None or not indent < column <= len(plain):
+        return harmless_same_length(plain[indent:][:LINE_LIMIT]), 0, 0
+    end = location.get("end_column")
+    same_line = location.get("end_line") in (None, location.get("line"))
+    stop = int(end) - 1 if end is not None and same_line else len(plain)
+    shown = harmless_same_length(plain[indent:][:LINE_LIMIT])
+    start = int(column) - 1 - indent
+    return shown, min(start, len(shown)), max(start, min(stop - indent, len(shown)))
+
+
+def harmless_same_length(text: str) -> str:
+    """The text with each control character replaced by one that keeps the columns."""
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
