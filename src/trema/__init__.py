@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from trema.core.version import __version__
+
 __all__ = ["Config", "__version__", "keras", "start", "watch"]
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ from trema.core.facts import (
     TensorSeen,
 )
 from trema.core.history import History
+from trema.core.version import __version__
 from trema.engine.document import (
     SCHEMA,
     environment_rank,
@@ -79,8 +80,6 @@ class Session:
         framework: str = "other",
         sinks: Iterable[Sink] = (),
     ) -> None:
-        import trema
-
         self.config = config
         self.framework = framework
         self.state = "running"
@@ -94,7 +93,7 @@ class Session:
         self.name = name
         self.folder: RunFolder | None = None
         self.journal: Journal | None = None
-        self._version = trema.__version__
+        self._version = __version__
         self._sinks = list(sinks)
         self._started = time.time()
         self._steps = 0
