@@ -48,6 +48,7 @@ class Seen:
     updates: dict[str, float] = field(default_factory=dict)
     rate: float | None = None
     loss_scale: float | None = None
+    head: str | None = None  # the layer whose output the loss reads
 
     def values(self) -> Values:
         """As facts of a snapshot."""

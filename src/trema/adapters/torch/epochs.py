@@ -7,7 +7,6 @@ epoch from one validation pass to the next.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,25 @@ WHOLE_BYTES = 1 << 30
 STREAM_SAMPLES = 1 << 21
 
 
+class Mean:
+    """A running mean of numbers, or of scalars that stay on their device."""
+
+    __slots__ = ("count", "total")
+
+    def __init__(self) -> None:
+        self.total: float | Tensor = 0.0
+        self.count = 0
+
+    def add(self, value: float | Tensor) -> None:
+        """Count one value."""
+        self.total = self.total + value
+        self.count += 1
+
+    def value(self) -> float | None:
+        """The mean; None of nothing."""
+        return float(self.total) / self.count if self.count else None
+
+
 class Epochs:
     """Sums over an epoch, and the overlap of the splits."""
 
@@ -34,11 +52,9 @@ class Epochs:
         self.train_loader: DataLoader[Any] | None = None
         self.validation_loaders: list[DataLoader[Any]] = []  # iterated without gradients
         self._latest: DataLoader[Any] | None = None
-        self._train: list[float | Tensor] = []
-        self._validation: list[float | Tensor] = []
-        self._backward: list[float | Tensor] = []
+        self.begins = False  # the next training step begins an epoch
+        self._train, self._validation, self._backward = Mean(), Mean(), Mean()
         self._extra: dict[str, dict[str, float]] = {TRAIN: {}, VALIDATION: {}}
-        self._ended = False
         self._stepped = False
         self._last_step = 0
         self._overlap_told = False
@@ -50,15 +66,17 @@ class Epochs:
     def see_loss(self, value: float | Tensor, training: bool) -> None:
         """A loss function gave this mean over a batch."""
         if training:
-            self._begin_training()
-            self._train.append(value)
-        else:
-            self._validation.append(value)
+            self._train.add(value)
+            return
+        self._validation.add(value)
+        if self.train_loader is None and self._stepped:
+            self.begins = True
 
-    def see_backward(self, value: float | Tensor) -> None:
-        """``backward`` ran on this loss."""
-        self._begin_training()
-        self._backward.append(value)
+    def see_backward(self, value: float | Tensor, *, same: bool = False) -> None:
+        """``backward`` ran on this loss; ``same`` when a loss function just gave it."""
+        self._backward.add(value)
+        if same:
+            self._train.add(value)
 
     def stepped(self, step: int) -> None:
         """The optimizer made a step."""
@@ -71,11 +89,6 @@ class Epochs:
         """Metrics that the user gave for this epoch."""
         self._extra[phase].update(values)
 
-    def _begin_training(self) -> None:
-        loop_without_loader = self.train_loader is None and self._stepped and self._validation
-        if self._ended or loop_without_loader:
-            self.flush()
-
     # loaders ------------------------------------------------------------------------------
 
     def loader_begins(self, loader: DataLoader[Any]) -> None:
@@ -85,7 +98,7 @@ class Epochs:
     def loader_ends(self, loader: DataLoader[Any]) -> None:
         """A loader is exhausted: the training one ends the epoch."""
         if loader is self.train_loader and self._stepped:
-            self._ended = True
+            self.begins = True
 
     def validated(self) -> None:
         """The model ran without gradients: the loader in use holds validation data."""
@@ -104,16 +117,17 @@ class Epochs:
 
     def flush(self) -> None:
         """Hand the epoch on."""
-        if not (self._train or self._backward or self._validation or any(self._extra.values())):
+        self.begins = False
+        train, backward, seen = (m.value() for m in (self._train, self._backward, self._validation))
+        if train is backward is seen is None and not any(self._extra.values()):
             return
-        train, backward = _mean(self._train), _mean(self._backward)
-        same = self._train and len(self._train) == len(self._backward)
+        # a loss that is not a function of torch can be compared with nothing
+        same = self._train.count > 0 and self._train.count == self._backward.count
         mean = train if same else backward
         train_values = dict(self._extra[TRAIN])
         if mean is not None:
             train_values.setdefault("loss", mean)
         validation_values = dict(self._extra[VALIDATION])
-        seen = _mean(self._validation)
         if seen is not None and (same or mean is None):
             validation_values.setdefault("loss", seen)
         self.tell_overlap()
@@ -123,9 +137,8 @@ class Epochs:
             self.segment.metrics(self.epoch, VALIDATION, validation_values, step=self._last_step)
         self.segment.end_epoch(self.epoch)
         self.epoch += 1
-        self._ended = False
         self._stepped = False
-        self._train, self._validation, self._backward = [], [], []
+        self._train, self._validation, self._backward = Mean(), Mean(), Mean()
         self._extra = {TRAIN: {}, VALIDATION: {}}
 
     def close(self) -> None:
@@ -251,15 +264,3 @@ def whole(dataset: Dataset[Any] | Any) -> tuple[np.ndarray, np.ndarray | None] |
         return None
     y = tensors[1].detach().numpy() if len(tensors) > 1 and not tensors[1].is_cuda else None
     return x.numpy(), y
-
-
-def _mean(values: list[float | Tensor]) -> float | None:
-    if not values:
-        return None
-    if isinstance(values[0], Tensor):
-        return float(torch.stack([torch.as_tensor(v) for v in values]).double().mean())
-    return math.fsum(float(v) for v in values) / len(values) if _finite(values) else math.nan
-
-
-def _finite(values: list[float | Tensor]) -> bool:
-    return all(math.isfinite(float(v)) for v in values)

@@ -55,6 +55,9 @@ from trema.source.syntax import argument
 
 #: Steps shorter than this get no check of all gradients every step; the loss alone tells.
 LONG_STEP = 2e-3  # seconds
+#: While steps are that short, the model's own hook stays for this many steps only; later it
+#: comes back with each validation pass and each sampled step.
+HOOKED_STEPS = 2000
 #: Validation batches observed in full an epoch.
 VALIDATION_BATCHES = 2
 
@@ -108,19 +111,32 @@ class Observer:
         self._places: dict[str, CallSite] = {}
         self._manual_validation = False
         self.loss_value: float | Tensor | None = None
+        self._fresh_loss: Tensor | None = None  # what a loss function gave last
         self._loss_call: tuple[str, dict[str, Any], Tensor, Tensor | None, Tensor] | None = None
         self._reset_capture()
         self.segment = session.open_segment(self._first_info(optimizer))
         self.epochs = Epochs(self.segment)
         self._next = self.segment.schedule.next_step
-        self._handles = [
-            self.model.register_forward_hook(self._after_forward, with_kwargs=True),
-            optimizer.register_step_pre_hook(self._before_step),
-            optimizer.register_step_post_hook(self._after_step),
-        ]
+        self._forward_handle: Any = None
+        self._before_handle: Any = None
+        self._handles = [optimizer.register_step_post_hook(self._after_step)]
+        self._hook(True)
         patches.install()
         patches.listeners.append(self)
         self._arm()
+
+    def _hook(self, wanted: bool) -> None:
+        """Have the hooks on forward and before the update, or do without them."""
+        optimizer = self._optimizer()
+        if wanted and self._forward_handle is None and optimizer is not None:
+            self._forward_handle = self.model.register_forward_hook(
+                self._after_forward, with_kwargs=True
+            )
+            self._before_handle = optimizer.register_step_pre_hook(self._before_step)
+        elif not wanted and self._forward_handle is not None:
+            self._forward_handle.remove()
+            self._before_handle.remove()
+            self._forward_handle = self._before_handle = self._held = None
 
     # description --------------------------------------------------------------------------
 
@@ -212,61 +228,69 @@ class Observer:
         self, name: str, args: tuple[Any, ...], options: dict[str, Any], result: Tensor
     ) -> None:
         """A loss function of torch ran; it is ours when it read what our model made."""
-        if not isinstance(result, Tensor) or not self._is_latest():
-            return
         training = result.requires_grad
-        if not training and torch.is_grad_enabled():
+        if training and not self.armed:
+            self._fresh_loss = result  # its value is read once, in ``backward``
+            return
+        if not self._is_latest() or (not training and torch.is_grad_enabled()):
             return
         if "loss" not in self._places:
-            site = call_site()
-            if site is not None:
-                self._places["loss"] = site
-        if result.numel() == 1:
-            value = result.detach() if result.is_cuda else result.item()
-            self.epochs.see_loss(value, training)
-        if training and self.armed:
-            output = args[0] if args else options.get("input")
-            target = args[1] if len(args) > 1 else options.get("target")
-            if isinstance(output, Tensor):
-                kept = target if isinstance(target, Tensor) else None
-                self._loss_call = (name, options, output, kept, result)
+            self._note_place("loss")
+        if not training:
+            self.epochs.validated()
+            self._hook(True)
+            if result.numel() == 1:
+                self.epochs.see_loss(_value(result), training=False)
+            return
+        self._fresh_loss = result
+        output = args[0] if args else options.get("input")
+        target = args[1] if len(args) > 1 else options.get("target")
+        if isinstance(output, Tensor):
+            kept = target if isinstance(target, Tensor) else None
+            self._loss_call = (name, options, output, kept, result)
 
     def backward_begins(self, loss: Tensor) -> None:
         """The loss is the tensor whose ``backward`` runs."""
-        if not self._is_latest():
+        fresh, self._fresh_loss = self._fresh_loss, None
+        if loss.numel() != 1 or not self._is_latest():
             return
-        value = loss.detach()
+        if self.epochs.begins:
+            self.guard(self.epochs.flush)
         scaled = patches.scaled
         if scaled is not None and scaled[0]() is loss:
-            value = scaled[1]
-        if value.numel() != 1:
-            return
-        if value.is_cuda:
-            self.loss_value = value
-            self.epochs.see_backward(value)
+            value = _value(scaled[1])
+            self.epochs.see_backward(value, same=fresh is not None)
         else:
-            number = value.item()
-            self.loss_value = number
-            self.epochs.see_backward(number)
-        if "backward" not in self._places:
-            site = call_site()
-            if site is not None:
-                self._places["backward"] = site
-        if self.armed and not self._described and loss.grad_fn is not None:
-            self.guard(lambda: self._describe(loss))
+            value = _value(loss)
+            self.epochs.see_backward(value, same=fresh is loss)
+            if fresh is not None and fresh is not loss and fresh.numel() == 1:
+                self.epochs.see_loss(_value(fresh), training=True)
+        self.loss_value = value
+        if self._before_handle is None and self._nonfinite() and not self._bad_loss_told:
+            optimizer = self._optimizer()
+            if optimizer is not None:
+                self.guard(lambda: self._check_finite(optimizer))
+        if self.armed:
+            if "backward" not in self._places:
+                self._note_place("backward")
+            if not self._described and loss.grad_fn is not None:
+                self.guard(lambda: self._describe(loss))
+
+    def _note_place(self, role: str) -> None:
+        site = call_site()
+        if site is not None:
+            self._places[role] = site
 
     def _before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         if self.armed:
             self.guard(lambda: self._see_gradients(optimizer))
-        elif self._checks_gradients or not self._loss_is_finite():
+        elif self._checks_gradients or self._nonfinite():
             self.guard(lambda: self._check_finite(optimizer))
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         step = self.step
         if step == 0:
-            site = call_site()
-            if site is not None:
-                self._places["step"] = site
+            self._note_place("step")
         self.epochs.stepped(step)
         if self.armed:
             self.guard(lambda: self._finish_step(optimizer))
@@ -279,13 +303,13 @@ class Observer:
 
     def _is_latest(self) -> bool:
         """Whether the loss in hand belongs to this observer: GANs have several."""
-        others = [other for other in patches.listeners if isinstance(other, Observer)]
-        return len(others) < 2 or others[-1] is self or self._captured or self._held is not None
+        return len(patches.listeners) < 2 or self._captured or self._held is not None
 
     # an armed step ------------------------------------------------------------------------
 
     def _arm(self) -> None:
         self.armed = True
+        self._hook(True)
         self._reset_capture()
         self._loss_call = None
         if self._compiled:
@@ -437,6 +461,8 @@ class Observer:
             self._step_seconds = seconds / steps
             self._checks_gradients = self._step_seconds > LONG_STEP or schedule.free(self.step)
         self._planned_at = self.step
+        if not self._checks_gradients and self.step >= HOOKED_STEPS:
+            self._hook(False)
 
     def _layer_facts(self, values: dict[tuple[Fact, str], Any]) -> None:
         if not self._activations:
@@ -521,13 +547,9 @@ class Observer:
 
     # non-finite values --------------------------------------------------------------------
 
-    def _loss_is_finite(self) -> bool:
-        value = self.loss_value
-        if value is None:
-            return True
-        if isinstance(value, Tensor):  # on CUDA: never wait for the device between samples
-            return True
-        return math.isfinite(value)
+    def _nonfinite(self) -> bool:
+        """Whether the loss is known to be bad; an accelerator is not waited for."""
+        return isinstance(self.loss_value, float) and not math.isfinite(self.loss_value)
 
     def _check_finite(self, optimizer: torch.optim.Optimizer) -> None:
         """Catch the first non-finite value at its step, before the update spreads it."""
@@ -580,10 +602,16 @@ class Observer:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        self._hook(False)
         self._disarm()
         if self in patches.listeners:
             patches.listeners.remove(self)
         self.session.guarded("torch adapter", lambda: self.epochs.close())
+
+
+def _value(loss: Tensor) -> float | Tensor:
+    """The number; on an accelerator a detached scalar, because reading it would wait."""
+    return loss.item() if loss.device.type == "cpu" else loss.detach()
 
 
 def tensors_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:

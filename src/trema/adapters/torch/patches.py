@@ -19,7 +19,6 @@ from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from trema.adapters.torch.describe import LOSSES
-from trema.source.frames import CallSite, call_site
 
 
 class Listener(Protocol):
@@ -37,7 +36,6 @@ listeners: list[Listener] = []
 #: The loss that was scaled last, beside what the scaler made of it: (scaled, original, scaler).
 scaled: tuple[weakref.ref[Tensor], Tensor, weakref.ref[Any]] | None = None
 _installed = False
-_pid = os.getpid()
 _depth = 0
 
 
@@ -47,18 +45,13 @@ def install() -> None:
     if _installed:
         return
     _installed = True
+    if hasattr(os, "register_at_fork"):  # forked loader workers stay silent
+        os.register_at_fork(after_in_child=listeners.clear)
     for name in LOSSES:
         _patch_loss(name)
     _patch_backward()
     _patch_loader()
     _patch_scaler()
-
-
-def _tell(event: str, *values: Any) -> None:
-    if os.getpid() != _pid:  # a forked loader worker stays silent
-        return
-    for listener in tuple(listeners):
-        getattr(listener, event)(*values)
 
 
 def _patch_loss(name: str) -> None:
@@ -75,7 +68,8 @@ def _patch_loss(name: str) -> None:
         finally:
             _depth -= 1
         if _depth == 0:  # some losses are built from others
-            _tell("loss_computed", name, args, options, result)
+            for listener in tuple(listeners):
+                listener.loss_computed(name, args, options, result)
         return result
 
     setattr(F, name, observed)
@@ -86,8 +80,8 @@ def _patch_backward() -> None:
 
     @functools.wraps(original)
     def backward(self: Tensor, *args: Any, **options: Any) -> None:
-        if listeners:
-            _tell("backward_begins", self)
+        for listener in tuple(listeners):
+            listener.backward_begins(self)
         original(self, *args, **options)
 
     Tensor.backward = backward  # type: ignore[method-assign]  # the original is called unchanged
@@ -118,8 +112,8 @@ def _patch_loader() -> None:
     def __iter__(self: DataLoader[Any]) -> Iterator[Any]:
         iterator = begin(self)
         if listeners:
-            sites.iterated[id(self)] = call_site()
-            _tell("loader_begins", self)
+            for listener in tuple(listeners):
+                listener.loader_begins(self)
         try:
             iterator._trema_loader = weakref.ref(self)  # type: ignore[attr-defined]  # our own mark
         except AttributeError:
@@ -133,19 +127,11 @@ def _patch_loader() -> None:
         except StopIteration:
             reference = getattr(self, "_trema_loader", None)
             loader = reference() if reference is not None else None
-            if listeners and loader is not None:
-                _tell("loader_ends", loader)
+            if loader is not None:
+                for listener in tuple(listeners):
+                    listener.loader_ends(loader)
             raise
 
     DataLoader.__iter__ = __iter__  # type: ignore[method-assign,assignment]
     _BaseDataLoaderIter.__next__ = __next__  # type: ignore[method-assign]
 
-
-class _Iterated:
-    """Where loaders were last iterated, by identity."""
-
-    def __init__(self) -> None:
-        self.iterated: dict[int, CallSite | None] = {}
-
-
-sites = _Iterated()

@@ -1,0 +1,171 @@
+"""``trema.keras.Watch``: a callback for ``fit``, and ``Watch.attach`` for one's own loops."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from typing import Any
+
+import keras
+
+from trema.adapters.keras.collect import replace, restore
+from trema.adapters.keras.data import FitCall, running_fit
+from trema.adapters.keras.observer import Observer, observer_of
+from trema.adapters.wiring import wire
+from trema.core.config import Config, disabled
+from trema.core.errors import UsageError
+from trema.engine import active
+from trema.source.frames import call_site
+
+
+class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
+    """Watches each ``fit`` that it is a callback of.
+
+    Parameters
+    ----------
+    name : of the run; by default the script's
+    options : see :class:`trema.Config`, for example ``inputs="image"``
+
+    Raises
+    ------
+    UnknownOption
+        For an option that does not exist.
+    """
+
+    def __init__(self, name: str | None = None, **options: Any) -> None:
+        super().__init__()
+        Config.of(**options)
+        self._name = name
+        self._options = options
+        self._observer: Observer | None = None
+
+    @classmethod
+    def attach(cls, model: Any, name: str | None = None, **options: Any) -> Handle:
+        """Watch a model that is trained by ``train_on_batch``.
+
+        Raises
+        ------
+        UsageError
+            When the model is no Keras model.
+        """
+        if not isinstance(model, keras.Model):
+            raise UsageError(
+                f"Watch.attach expects a keras.Model but got {type(model).__name__}: "
+                "pass the model that you compile and train"
+            )
+        Config.of(**options)
+        return Handle(model, name, options)
+
+    def finish(self) -> dict[str, Any] | None:
+        """End the run now; returns the findings document."""
+        if self._observer is not None:
+            self._observer.close()
+            self._observer = None
+        return active.finish() if not disabled() else None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if disabled() or (self.model is not None and observer_of(self.model) is not None
+                          and observer_of(self.model).attached):
+            return
+        model = self.model
+        call = running_fit(model) or FitCall(site=call_site())
+        self._observer = start_observer(model, call, self._name, self._options)
+        if self._observer is not None and call.callback_list is not None:
+            # when fit raises, its list of callbacks dies with its frame
+            weakref.finalize(call.callback_list, _released, weakref.ref(self._observer))
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self._observer is not None:
+            self._observer.epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        observer = self._observer
+        if observer is not None:
+            observer.guard(lambda: observer.end_epoch(epoch, dict(logs or {})))
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._observer is not None:
+            self._observer.close()
+            self._observer = None
+
+
+class Handle:
+    """What ``Watch.attach`` returns."""
+
+    def __init__(self, model: Any, name: str | None, options: dict[str, Any]) -> None:
+        self._model = model
+        self._name = name
+        self._options = options
+        self._undo: Any = None
+        self._observer: Observer | None = None
+        if disabled() or "make_train_function" in model.__dict__:
+            return
+        make = model.make_train_function
+
+        def make_train_function(force: bool = False) -> Any:
+            result = make(force)
+            self._ensure()
+            return result
+
+        self._undo = replace(model, "make_train_function", make_train_function)
+
+    def _ensure(self) -> None:
+        """Watch the train function that the model has now."""
+        model = self._model
+        if getattr(model.train_function, "__trema__", False):
+            return
+        if self._observer is not None:  # compile() made a new one
+            self._observer.install()
+            return
+        if observer_of(model) is not None:
+            return  # a fit with a callback of ours
+        method = "fit" if running_fit(model) is not None else "train_on_batch"
+        call = running_fit(model) or FitCall(site=call_site(), method=method)
+        self._observer = start_observer(model, call, self._name, self._options, attached=True)
+
+    def detach(self) -> None:
+        """Leave the model as it was; the run goes on."""
+        if self._undo is not None:
+            restore(*self._undo)
+            self._undo = None
+        if self._observer is not None:
+            self._observer.close()
+            self._observer = None
+
+    def finish(self) -> dict[str, Any] | None:
+        """Detach and end the run; returns the findings document."""
+        self.detach()
+        return active.finish() if not disabled() else None
+
+
+def start_observer(
+    model: Any,
+    call: FitCall,
+    name: str | None,
+    options: dict[str, Any],
+    *,
+    attached: bool = False,
+) -> Observer | None:
+    """An observer on the model, or None after an error, which is noted."""
+    wire()
+    started = time.perf_counter()
+    session = active.start(name, framework="keras", **options)
+
+    def start() -> Observer:
+        observer = Observer(session, model, call)
+        observer.attached = attached
+        observer.install()
+        session.before_finish.append(observer.uninstall)
+        return observer
+
+    observer = session.guarded("keras adapter", start)
+    if observer is not None:
+        session.guarded("keras data", observer.look_at_data)
+        observer.schedule.add(time.perf_counter() - started)
+    return observer
+
+
+def _released(reference: weakref.ref[Observer]) -> None:
+    observer = reference()
+    if observer is not None:
+        observer.crashed()
