@@ -86,5 +86,9 @@ def _checks() -> Iterator[tuple[bool | None, str, str]]:
         yield False, f"checks do not load ({type(error).__name__}: {error})", fix
         return
     yield True, f"{len(checks)} checks", ""
-    for name, error in load_plugins().items():
-        yield False, f"plug-in {name} fails ({error})", "update or uninstall the package it is from"
+    for name, reason in load_plugins().items():
+        yield (
+            False,
+            f"plug-in {name} fails ({reason})",
+            "update or uninstall the package it is from",
+        )

@@ -9,7 +9,7 @@ from typing import Any
 from trema.cli.folders import document_of, root_folder
 from trema.core.numbers import dumps
 from trema.journal.folder import find_run, list_runs
-from trema.sinks.render import block, counts, merged, summary
+from trema.sinks.render import block, counts, fix_line, merged, summary
 from trema.sinks.text import harmless
 
 
@@ -72,10 +72,5 @@ def show_run(wanted: str, dir: Path | None, *, as_json: bool) -> None:
 def _details(console: Any, finding: dict[str, Any]) -> None:
     from rich.padding import Padding
 
-    from trema.sinks.text import prose
-
     for fix in (finding.get("fixes") or [])[1:]:
-        text = prose(f"or: {fix.get('text', '')}")
-        if fix.get("caution"):
-            text += prose(f" ({fix['caution']})")
-        console.print(Padding(text, (0, 0, 0, 2)))
+        console.print(Padding(fix_line(fix, "or:  "), (0, 0, 0, 2), expand=False))

@@ -140,6 +140,13 @@ class Layer:
     functional: bool = False
     location: Location | None = None
 
+    @property
+    def label(self) -> str:
+        """The name for a message; a bare number gets its class: layer `6` (`Linear`)."""
+        if self.name.replace(".", "").isdigit() and self.class_name:
+            return f"layer `{self.name}` (`{self.class_name}`)"
+        return f"`{self.name}`"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:

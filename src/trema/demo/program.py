@@ -30,7 +30,7 @@ criterion = nn.NLLLoss()
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-5)
 
 
-def evaluate():
+def evaluate() -> tuple[float, float]:
     model.eval()
     loss, right = 0.0, 0
     with torch.no_grad():

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 STYLES = {
     "critical": "bold white on red",
-    "error": "bold white on dark_orange3",
+    "error": "bold black on dark_orange",
     "warning": "bold black on yellow",
     "info": "bold white on blue",
 }
-_BARS = {"critical": "red", "error": "dark_orange3", "warning": "yellow", "info": "blue"}
+_BARS = {"critical": "red", "error": "dark_orange", "warning": "yellow", "info": "blue"}
 SEVERITIES = tuple(STYLES)
 NO_TRAINING = (
     "no training seen: Trema attaches to Keras `fit` and `train_on_batch` and to PyTorch "
@@ -46,7 +46,7 @@ def block(finding: Mapping[str, Any]) -> RenderableType:
     parts += _code(finding.get("location"), _BARS.get(severity, ""))
     fixes = finding.get("fixes") or []
     if fixes:
-        parts.append(_fix(fixes[0]))
+        parts.append(fix_line(fixes[0]))
     parts.append(Text(f"more: trema explain {harmless(finding.get('check', ''))}", style="dim"))
     return Group(title, *(Padding(part, (0, 0, 0, 2), expand=False) for part in parts))
 
@@ -73,12 +73,13 @@ def _code(location: Mapping[str, Any] | None, colour: str) -> Iterator[Renderabl
         )
 
 
-def _fix(fix: Mapping[str, Any]) -> Text:
+def fix_line(fix: Mapping[str, Any], label: str = "fix: ") -> Text:
+    """A fix with its caution."""
     from rich.text import Text
 
-    text = Text.assemble(("fix: ", "bold green")) + prose(fix.get("text", ""))
+    text = Text(label, style="bold green") + prose(fix.get("text", ""))
     if fix.get("caution"):
-        text += Text(" (") + prose(fix["caution"]) + Text(")")
+        text += Text(" (") + prose(fix["caution"], "dim") + Text(")")
     return text
 
 
@@ -201,6 +202,7 @@ def counts(findings: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _coverage(document: Mapping[str, Any], found: bool) -> Iterator[RenderableType]:
+    from rich.padding import Padding
     from rich.text import Text
 
     clear, skipped = document.get("clear", []), document.get("not_assessed", [])
@@ -216,4 +218,5 @@ def _coverage(document: Mapping[str, Any], found: bool) -> Iterator[RenderableTy
     for item in skipped:
         groups[", ".join(map(str, item.get("missing", []))) or "unknown"].append(str(item["check"]))
     for missing, names in groups.items():
-        yield prose(f"  not assessed without {missing}: {', '.join(names)}", "dim")
+        line = prose(f"not assessed without {missing}: {', '.join(names)}", "dim")
+        yield Padding(line, (0, 0, 0, 2), expand=False)

@@ -59,7 +59,8 @@ def _relative(file: str) -> str:
 def source_line(location: Mapping[str, Any]) -> tuple[str, int, int] | None:
     """The line without its indent, and the columns of the marked part: start and end from 0.
 
-    The end equals the start when no columns are known. None when the file cannot be read.
+    The end equals the start when no columns are known, and is the next column when only the start
+    is. None when the file cannot be read.
     """
     line = linecache.getline(str(location.get("file", "")), int(location.get("line") or 0))
     if not line.strip():
@@ -70,8 +71,8 @@ def source_line(location: Mapping[str, Any]) -> tuple[str, int, int] | None:
     if column is None or not indent < column <= len(plain):
         return harmless_same_length(plain[indent:][:LINE_LIMIT]), 0, 0
     end = location.get("end_column")
-    same_line = location.get("end_line") in (None, location.get("line"))
-    stop = int(end) - 1 if end is not None and same_line else len(plain)
+    several_lines = location.get("end_line") not in (None, location.get("line"))
+    stop = len(plain) if several_lines else int(column) if end is None else int(end) - 1
     shown = harmless_same_length(plain[indent:][:LINE_LIMIT])
     start = int(column) - 1 - indent
     return shown, min(start, len(shown)), max(start, min(stop - indent, len(shown)))

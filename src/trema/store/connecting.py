@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 
 from trema.core.errors import UsageError
 from trema.store.base import StoreError
@@ -85,34 +86,51 @@ def prepare(engine: Engine) -> None:
             _use_wal(engine)
         with writing(engine) as connection:
             migrate(connection)
-    except SQLAlchemyError as error:
-        place = engine.url.render_as_string(hide_password=True)
-        raise StoreError(f"the database {place} cannot be used: {error}") from error
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise StoreError(f"the database {_shown(engine)} cannot be used: {error}") from error
 
 
 def _use_wal(engine: Engine) -> None:
     end = time.monotonic() + WAIT
     while True:
-        connection = engine.raw_connection()
         try:
-            # reading the mode needs no lock, and WAL once set stays
-            mode = connection.cursor().execute("PRAGMA journal_mode = WAL").fetchone()
-            if mode is not None:
-                return
-        except engine.dialect.loaded_dbapi.OperationalError as error:
+            with closing(engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
             # SQLite does not wait here for another process that sets the mode
             if "locked" not in str(error) or time.monotonic() > end:
-                raise StoreError(f"{engine.url.database} cannot be opened: {error}") from error
-        except engine.dialect.loaded_dbapi.DatabaseError as error:
+                raise
+        except sqlite3.DatabaseError as error:
             raise StoreError(f"{engine.url.database} is no index of Trema: {error}") from error
-        finally:
-            connection.close()
         time.sleep(0.02)
 
 
-def drop(engine: Engine) -> None:
-    """Remove the tables and all in them, whatever their version."""
-    with writing(engine) as connection:
-        lock(connection)
-        metadata.drop_all(connection)
-        connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
+def drop(url: str) -> None:
+    """Remove the tables and all in them, whatever their version; a damaged SQLite file goes too.
+
+    Raises
+    ------
+    StoreError
+        When the database cannot be reached.
+    """
+    engine = open_engine(url)
+    try:
+        with writing(engine) as connection:
+            lock(connection)
+            metadata.drop_all(connection)
+            connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        busy = isinstance(error, OperationalError | sqlite3.OperationalError)
+        damaged = isinstance(error, DatabaseError | sqlite3.DatabaseError) and not busy
+        if engine.dialect.name != "sqlite" or not damaged or not engine.url.database:
+            raise StoreError(f"the database {_shown(engine)} cannot be emptied: {error}") from error
+        engine.dispose()
+        for suffix in ("", "-wal", "-shm"):
+            Path(engine.url.database + suffix).unlink(missing_ok=True)
+    finally:
+        engine.dispose()
+
+
+def _shown(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=True)

@@ -85,13 +85,9 @@ def _open(root: Path, url: str | None, rebuild: bool) -> Store:
         for run in _runs_of(store, _origin(root)):
             _delete(store, run)
         return store
-    from trema.store.connecting import drop, open_engine
+    from trema.store.connecting import drop
 
-    engine = open_engine(place)
-    try:
-        drop(engine)
-    finally:
-        engine.dispose()
+    drop(place)
     return open_store(place)
 
 

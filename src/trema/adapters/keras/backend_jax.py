@@ -45,8 +45,8 @@ class JaxStepper:
         self._pending: tuple[Any, int] | None = None
         self._held: deque[tuple[int, Any]] = deque(maxlen=SENTINEL + 2)
         self._hold = True
-        trainer = next(k for k in type(model).__mro__ if k.__name__ == "JAXTrainer")
-        self._custom = type(model).train_step is not trainer.train_step
+        trainer: Any = next(k for k in type(model).__mro__ if k.__name__ == "JAXTrainer")
+        self._custom = model.__class__.train_step is not trainer.train_step
         if self._custom:
             reason = "the model has its own train_step"
             observer.cannot(reason, *_INSIDE, Fact.GRADIENT_NORM, Fact.OUTPUT_MEAN)
@@ -202,9 +202,7 @@ class JaxStepper:
         numbers = np.asarray(found["gradients"], dtype=np.float64)
         seen.gradients = {n: (float(a), float(b)) for n, a, b in zip(own, *numbers, strict=True)}
         weights = np.asarray(found["weights"], dtype=np.float64)
-        seen.bad_weights = {
-            n: float(a) for n, a, bad in zip(own, *weights, strict=True) if bad > 0
-        }
+        seen.bad_weights = {n: float(a) for n, a, bad in zip(own, *weights, strict=True) if bad > 0}
         seen.head = names.get("head")
         return seen
 
@@ -329,5 +327,3 @@ class _Counted:
         value = next(self._inner)
         self.count += 1
         return value
-
-

@@ -40,7 +40,7 @@ class Collector:
     def __enter__(self) -> Collector:
         try:
             for name, layer in self._leaves.items():
-                self._replace(layer, "call", lambda call, n=name, o=layer: self._layer(n, o, call))
+                self._replace(layer, "call", self._layer(name, layer))
             self._replace(self._model, "compute_loss", self._compute_loss)
             self._replace(self._model, "compute_metrics", self._compute_metrics)
         except BaseException:
@@ -60,13 +60,16 @@ class Collector:
     def _replace(self, owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
         self._set.append(replace(owner, name, wrap(getattr(owner, name))))
 
-    def _layer(self, name: str, layer: Any, call: Any) -> Any:
-        def listening(*args: Any, **kwargs: Any) -> Any:
-            output = call(*args, **kwargs)
-            self._on_layer(name, layer, output)
-            return output
+    def _layer(self, name: str, layer: Any) -> Callable[[Any], Any]:
+        def wrap(call: Any) -> Any:
+            def listening(*args: Any, **kwargs: Any) -> Any:
+                output = call(*args, **kwargs)
+                self._on_layer(name, layer, output)
+                return output
 
-        return listening
+            return listening
+
+        return wrap
 
     def _compute_loss(self, compute: Any) -> Any:
         def listening(*args: Any, **kwargs: Any) -> Any:

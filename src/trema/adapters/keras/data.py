@@ -91,14 +91,10 @@ def rows_of(data: Any) -> Rows | None:
 def labels_of(x: Any, y: Any) -> np.ndarray | None:
     """The targets as one array, also from a tensor dataset behind a loader."""
     if y is None and hasattr(x, "dataset"):
-        tensors = getattr(_dataset(x), "tensors", ())
-        y = tensors[1] if len(tensors) == 2 else None
+        tensors: Any = getattr(x.dataset, "tensors", None)
+        y = tensors[1] if tensors is not None and len(tensors) == 2 else None
     found = rows_of(y) if y is not None else None
     return next(iter(found.values())) if found and len(found) == 1 else None
-
-
-def _dataset(loader: Any) -> Any:
-    return loader.dataset
 
 
 def _dataset_tensors(data: Any) -> Any:

@@ -118,10 +118,11 @@ def optimizer_info(model: Any, callbacks: Sequence[Any]) -> OptimizerInfo | None
         for name in _SETTINGS
         if isinstance(getattr(optimizer, name, None), bool | int | float)
     }
+    rates: tuple[float, ...] = ()
     try:
         rates = (float(np.asarray(_host(optimizer.learning_rate))),)
     except Exception:  # an optimizer of the user without a readable rate
-        rates = ()
+        pass
     return OptimizerInfo(
         name="0",
         kind=type(optimizer).__name__.lower(),

@@ -91,7 +91,7 @@ class ModelGraph:
 
     def _read(self, model: Any, sources: Sequence[Sources] | None) -> list[Sources]:
         if isinstance(model, keras.Sequential):
-            current = list(sources) if sources is not None else [()]
+            current: list[Sources] = list(sources) if sources is not None else [()]
             for layer in model.layers:
                 current = self._apply(layer, current)
             return current

@@ -35,16 +35,18 @@ _KINDS = {
     "AlphaDropout": "dropout",
     "GaussianDropout": "dropout",
 }
-_ACTIVATIONS = frozenset(
-    "Activation ReLU LeakyReLU PReLU ELU SELU Selu Elu Gelu GELU Relu Relu6 Sigmoid Tanh Silu "
-    "Swish Mish HardSigmoid HardSilu HardSwish HardTanh Softplus Softsign LogSigmoid LeakyRelu "
-    "Celu Glu Threshold HardShrink SoftShrink TanhShrink Squareplus SparsePlus".split()
-)
-_RESHAPES = frozenset(
-    "Flatten Reshape Permute RepeatVector Cropping1D Cropping2D Cropping3D ZeroPadding1D "
-    "ZeroPadding2D ZeroPadding3D UpSampling1D UpSampling2D UpSampling3D Identity Masking "
-    "Transpose Squeeze ExpandDims GetItem Cast Pad Stack Split".split()
-)
+_ACTIVATIONS = {
+    "Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "Selu", "Elu", "Gelu", "GELU",
+    "Relu", "Relu6", "Sigmoid", "Tanh", "Silu", "Swish", "Mish", "HardSigmoid", "HardSilu",
+    "HardSwish", "HardTanh", "Softplus", "Softsign", "LogSigmoid", "LeakyRelu", "Celu", "Glu",
+    "Threshold", "HardShrink", "SoftShrink", "TanhShrink", "Squareplus", "SparsePlus",
+}  # fmt: skip
+_RESHAPES = {
+    "Flatten", "Reshape", "Permute", "RepeatVector", "Cropping1D", "Cropping2D", "Cropping3D",
+    "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D", "UpSampling1D", "UpSampling2D",
+    "UpSampling3D", "Identity", "Masking", "Transpose", "Squeeze", "ExpandDims", "GetItem",
+    "Cast", "Pad", "Stack", "Split",
+}  # fmt: skip
 _MERGES = {
     "Add": "add",
     "Subtract": "subtract",
@@ -80,7 +82,8 @@ def kind_of(op: Any) -> str:
         kind = _kind_by_name(base.__name__)
         ours = base.__module__.split(".")[0] == "keras"
         if ours and kind is not None:
-            return kind if type(op).call is base.call else "other"
+            own: Any = type(op)
+            return kind if own.call is getattr(base, "call", None) else "other"
     if type(op).__name__ == "Activation":
         return "activation"
     return "other"
@@ -95,7 +98,7 @@ def _kind_by_name(name: str) -> str | None:
         return "reshape"
     if name in _MERGES:
         return "merge"
-    if name.endswith("Pooling1D") or name.endswith("Pooling2D") or name.endswith("Pooling3D"):
+    if name.endswith(("Pooling1D", "Pooling2D", "Pooling3D")):
         return "pooling"
     if name.startswith(("Conv", "DepthwiseConv", "SeparableConv")) and name[-1:] == "D":
         return "conv-transpose" if "Transpose" in name else "conv"
@@ -127,7 +130,10 @@ def config_of(op: Any, kind: str) -> dict[str, Any]:
     if hasattr(op, "activation"):
         config["activation"] = function_name(op.activation) or "linear"
     if kind == "embedding":
-        config |= {"inputs": getattr(op, "input_dim", None), "units": getattr(op, "output_dim", None)}
+        config |= {
+            "inputs": getattr(op, "input_dim", None),
+            "units": getattr(op, "output_dim", None),
+        }
     if kind in ("linear", "conv", "conv-transpose"):
         kernel = getattr(op, "kernel", None) if getattr(op, "built", False) else None
         if kernel is not None and len(kernel.shape) >= 2:

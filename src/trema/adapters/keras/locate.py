@@ -129,9 +129,7 @@ def locate_optimizer(
     elif place is not None:
         own = argument(place, "optimizer", 0)
         rate_place = rate_place or own
-    return dataclasses.replace(
-        info, location=own or place, learning_rate_location=rate_place
-    )
+    return dataclasses.replace(info, location=own or place, learning_rate_location=rate_place)
 
 
 def _shrunk(location: Location) -> Location:

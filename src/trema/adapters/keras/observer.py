@@ -153,9 +153,7 @@ class Observer:
         targets = fit_data.labels_of(self.call.validation_x, self.call.validation_y)
         if targets is not None:
             part = targets[: fit_data.VALIDATION_ROWS]
-            self.segment.seen(
-                form("target", "", VALIDATION, tuple(part.shape), str(part.dtype), 0)
-            )
+            self.segment.seen(form("target", "", VALIDATION, tuple(part.shape), str(part.dtype), 0))
             add_tensor(values, "target", "", tensor_statistics(part))
         self._record(values, VALIDATION, 0)
 
@@ -215,7 +213,9 @@ class Observer:
     def _describe(self, seen: Seen) -> None:
         """What the first batch adds: kinds of inputs and outputs, the batch size."""
         info = self.segment.info
-        inputs = {name: (shape, dtype) for role, name, shape, dtype in seen.forms if role == "input"}
+        inputs = {
+            name: (shape, dtype) for role, name, shape, dtype in seen.forms if role == "input"
+        }
         output = next((shape for role, _, shape, _ in seen.forms if role == "output"), None)
         row = next((r for (role, _), r in seen.tensors.items() if role == "target"), None)
         one_hot = None
@@ -288,4 +288,3 @@ def number(value: Any) -> float | None:
         return float(np.asarray(keras.ops.convert_to_numpy(value)))
     except Exception:  # metrics may be anything
         return None
-

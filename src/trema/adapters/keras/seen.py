@@ -59,7 +59,7 @@ class Seen:
             values[Fact.LEARNING_RATE, "0.0"] = self.rate
         if self.loss_scale is not None:
             values[Fact.LOSS_SCALE, ""] = self.loss_scale
-        for role, name, shape, _ in self.forms:
+        for role, _, shape, _ in self.forms:
             if role == "input" and shape:
                 values.setdefault((Fact.BATCH_SIZE, ""), float(shape[0]))
         for (role, name), row in self.tensors.items():

@@ -64,10 +64,12 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
         return active.finish() if not disabled() else None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        if disabled() or (self.model is not None and observer_of(self.model) is not None
-                          and observer_of(self.model).attached):
+        if disabled() or self.model is None:
             return
         model = self.model
+        known = observer_of(model)
+        if known is not None and known.attached:
+            return
         call = running_fit(model) or FitCall(site=call_site())
         self._observer = start_observer(model, call, self._name, self._options)
         if self._observer is not None and call.callback_list is not None:
@@ -113,6 +115,9 @@ class Handle:
         """Watch the train function that the model has now."""
         model = self._model
         if getattr(model.train_function, "__trema__", False):
+            return
+        if self._observer is not None and self._observer.session.state != "running":
+            self.detach()
             return
         if self._observer is not None:  # compile() made a new one
             self._observer.install()

@@ -7,6 +7,7 @@ epoch from one validation pass to the next.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,9 @@ class Mean:
 class Epochs:
     """Sums over an epoch, and the overlap of the splits."""
 
-    def __init__(self, segment: Segment) -> None:
+    def __init__(self, segment: Segment, locate: Callable[[], None] = lambda: None) -> None:
         self.segment = segment
+        self._locate = locate  # called when the validation data are known
         self.epoch = 0
         self.train_loader: DataLoader[Any] | None = None
         self.validation_loaders: list[DataLoader[Any]] = []  # iterated without gradients
@@ -177,6 +179,7 @@ class Epochs:
         if data is None:
             return
         self._overlap_told = True
+        self._locate()
         self._streams = {True: [], False: []}
         self.segment.observe(
             Observation(

@@ -115,7 +115,7 @@ class Observer:
         self._loss_call: tuple[str, dict[str, Any], Tensor, Tensor | None, Tensor] | None = None
         self._reset_capture()
         self.segment = session.open_segment(self._first_info(optimizer))
-        self.epochs = Epochs(self.segment)
+        self.epochs = Epochs(self.segment, self._relocate)
         self._next = self.segment.schedule.next_step
         self._forward_handle: Any = None
         self._before_handle: Any = None
@@ -392,6 +392,9 @@ class Observer:
         self._graph_outputs = {}
         self.segment.update(**changes)
 
+    def _relocate(self) -> None:
+        self.segment.update(places=self._located())
+
     def _located(self) -> tuple[Place, ...]:
         places: list[Place] = []
         for role, site in self._places.items():
@@ -447,7 +450,7 @@ class Observer:
         if self.segment.info.places and self._places.keys() - {
             p.role for p in self.segment.info.places
         }:
-            self.segment.update(places=self._located())
+            self._relocate()
         self._plan()
 
     def _plan(self) -> None:

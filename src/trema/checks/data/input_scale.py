@@ -318,7 +318,7 @@ def _subject(name: str, noun: str = "inputs") -> str:
 
 
 def _reader(use: FirstUse) -> str:
-    return f"`{use.maps[0].name}`"
+    return use.maps[0].label
 
 
 def _seen(low: float, high: float, mean: float, std: float, name: str = "") -> Facts:

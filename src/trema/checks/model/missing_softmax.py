@@ -178,7 +178,7 @@ def _and_head(head: Head) -> str:
     if head.layer is None or head.function is None:
         return ""
     if head.function == "linear":
-        return f": `{head.layer.name}` gives logits"
+        return f": {head.layer.label} gives logits"
     return f": the last operation is {head.function}"
 
 
