@@ -1,6 +1,6 @@
 """Draws docs/images/demo.svg: what ``trema demo`` prints, as a picture for the README.
 
-    python docs/picture.py
+python docs/picture.py
 """
 
 from __future__ import annotations

@@ -53,7 +53,17 @@ def validated(path: Path) -> dict[str, Any]:
 
 
 def test_import_loads_no_framework_and_no_extra() -> None:
-    heavy = ["torch", "keras", "jax", "tensorflow", "sqlalchemy", "fastapi", "pydantic", "rich", "typer"]
+    heavy = [
+        "torch",
+        "keras",
+        "jax",
+        "tensorflow",
+        "sqlalchemy",
+        "fastapi",
+        "pydantic",
+        "rich",
+        "typer",
+    ]
     code = f"import sys, trema; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert done.stdout.strip() == "[]"

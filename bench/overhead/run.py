@@ -30,7 +30,6 @@ sys.path.insert(0, str(HERE))
 import torch  # noqa: E402
 from subjects import Subject, make  # noqa: E402
 
-
 # the comparison is of work, not of two thread pools that wait for each other
 torch.set_num_threads(int(os.environ.get("TREMA_BENCH_THREADS", "1")))
 

@@ -257,4 +257,4 @@ def test_the_default_is_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_importing_the_package_loads_no_database() -> None:
     program = "import sys, trema.store.base; sys.exit('sqlalchemy' in sys.modules)"
-    assert child(program).wait(60) == 0
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0

@@ -51,6 +51,11 @@ def facts(step: int, phase: str = "train", **values: Any) -> dict[str, Any]:
     return {"kind": "facts", "t": 1.0, "step": step, "segment": 0, "phase": phase, "values": named}
 
 
+def units(step: int, values: list[Any]) -> dict[str, Any]:
+    """A record of the largest output of each unit of the layer ``relu``."""
+    return {**facts(step), "values": {"unit-max": {"relu": values}}}
+
+
 def finding(
     identity: str, severity: str = "warning", state: str = "active", **fields: Any
 ) -> dict[str, Any]:
@@ -144,7 +149,7 @@ class StoreContract:
             {"segment": 0},
         ]
         assert feed(*bad, facts(0, loss=1.0)) == 1
-        odd = [
+        odd: list[dict[str, Any]] = [
             {"kind": "facts", "step": 2**70, "values": {"loss": {"": 1.0}}},
             {"kind": "facts", "step": 1, "values": {"loss": {"": None}, "x": 3}},
             {"kind": "facts", "step": 1, "values": {"loss": {"": 10**400}}},
@@ -247,15 +252,15 @@ class StoreContract:
     def test_arrays_keep_their_shape_and_the_newest_width_counts(self, store: Store) -> None:
         feed = Feed(store)
         key = SeriesKey(fact="unit-max", name="relu")
-        feed(facts(0, **{"unit-max": {"relu": [1.0, "nan"]}}))
+        feed(units(0, [1.0, "nan"]))
         np.testing.assert_array_equal(store.series("run", key).values, [[1.0, np.nan]])
-        feed(facts(1, **{"unit-max": {"relu": [1.0, 2.0, 3.0]}}))
-        feed(facts(2, **{"unit-max": {"relu": [4.0, 5.0, 6.0]}}))
+        feed(units(1, [1.0, 2.0, 3.0]))
+        feed(units(2, [4.0, 5.0, 6.0]))
         points = store.series("run", key)
         assert points.steps.tolist() == [1, 2]
         assert points.values.tolist() == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
         assert points.position == 3
-        feed(facts(3, **{"unit-max": {"relu": []}}))
+        feed(units(3, []))
         assert store.series("run", key, after=3).values.shape == (1, 0)
 
     def test_what_was_not_observed_is_empty(self, store: Store) -> None:
@@ -263,7 +268,9 @@ class StoreContract:
         points = store.series("run", LOSS)
         assert (points.steps.size, points.values.size, points.position) == (0, 0, Points().position)
         assert store.series_keys("run") == {}
-        assert store.blocks("run", LOSS) == store.findings() == store.events("run") == []
+        assert not store.blocks("run", LOSS)
+        assert not store.findings()
+        assert not store.events("run")
 
     def test_series_are_told_apart(self, store: Store) -> None:
         one, two = Feed(store), Feed(store, rank=1)
@@ -324,7 +331,8 @@ class StoreContract:
         assert [e.kind for e in store.events("run", after=seen)] == ["epoch"]
         assert {f.id for f in store.findings("run", after=seen)} == {"a", "b"}
         newest = store.run("run").revision
-        assert store.events("run", after=newest) == store.findings("run", after=newest) == []
+        assert not store.events("run", after=newest)
+        assert not store.findings("run", after=newest)
         assert [e.kind for e in store.events("run", kinds=["epoch"])] == ["epoch"]
         assert [e.kind for e in store.events("run", limit=1)] == ["info"]
 
@@ -376,7 +384,8 @@ class StoreContract:
         assert [run.id for run in store.runs()] == ["other"]
         assert [f.run for f in store.findings()] == ["other"]
         Feed(store)
-        assert store.series_keys("run") == store.journals("run") == {}
+        assert not store.series_keys("run")
+        assert not store.journals("run")
         assert store.series("other", LOSS).position == 1
 
     def test_an_unknown_run_is_not_found(self, store: Store) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 from trema.adapters.keras import stats
 from trema.adapters.keras.collect import Collector, main_tensor
 from trema.adapters.keras.describe import inner_optimizer
+from trema.adapters.keras.forms import Forms
 from trema.adapters.keras.kinds import unit_axis
 from trema.adapters.keras.observer import SENTINEL
 from trema.adapters.keras.seen import Seen, dtype_name, finite_array, named
@@ -45,6 +47,7 @@ class JaxStepper:
         self._pending: tuple[Any, int] | None = None
         self._held: deque[tuple[int, Any]] = deque(maxlen=SENTINEL + 2)
         self._hold = True
+        self._forms = Forms()
         trainer: Any = next(k for k in type(model).__mro__ if k.__name__ == "JAXTrainer")
         self._custom = model.__class__.train_step is not trainer.train_step
         if self._custom:
@@ -108,9 +111,12 @@ class JaxStepper:
         except Exception:
             return
         if not math.isfinite(value):
-            observer.guard(lambda: self._bad(value, step))
+            observer.guard(lambda: self.bad(value, step))
 
-    def _bad(self, value: float, step: int) -> None:
+    def bad(self, value: float, step: int) -> None:
+        """A loss that is not finite was met between samples: replay the batches held."""
+        if self.observer.told_loss:
+            return
         found: Seen | None = None
         at = step
         for number, batch in list(self._held):
@@ -143,7 +149,11 @@ class JaxStepper:
         batch = next(iterator)
         self._held.append((observer.step, batch))
         jax.block_until_ready(state)  # earlier steps are not our time
-        seen = observer.guard(lambda: self._before(state, batch))
+        seen = None
+        if self._forms.known(batch):
+            seen = observer.guard(lambda: self._before(state, batch))
+        else:
+            observer.next += 1
         count = observer.model.steps_per_execution
         if count == 1:
             result = plain(state, iter((batch,)))
@@ -174,7 +184,9 @@ class JaxStepper:
         seen.rate = self._rate(optimizer)
         if scaled:
             scale = getattr(self.observer.model.optimizer, "dynamic_scale", None)
-            seen.loss_scale = self._variable(scale, optimizer)
+            known = self._variable(scale, optimizer)
+            if known is not None:
+                seen.unscale(known)
         return seen
 
     def _facts(self, state: Any, batch: Any) -> Seen:
@@ -211,7 +223,11 @@ class JaxStepper:
             function = self._make()
             self._observe_function = jax.jit(function) if self._jit else function
         try:
-            return jax.block_until_ready(self._observe_function(*state, x, y, weight))
+            started = time.perf_counter()
+            found = jax.block_until_ready(self._observe_function(*state, x, y, weight))
+            if self._forms.first((x, y, weight)):
+                self.observer.compiled(time.perf_counter() - started)
+            return found
         except Exception:
             if not self._layers:
                 raise
@@ -281,6 +297,9 @@ class JaxStepper:
         if self._kept is not None:
             if self._update_function is None:
                 self._update_function = jax.jit(_updates)
+                started = time.perf_counter()
+                self._update_function(state[0], self._kept[0])
+                self.observer.compiled(time.perf_counter() - started)
             numbers = np.asarray(self._update_function(state[0], self._kept[0]), dtype=np.float64)
             seen.weights = dict(zip(own, map(float, numbers[0]), strict=True))
             seen.updates = dict(zip(own, map(float, numbers[1]), strict=True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ import numpy as np
 from trema.adapters.keras import stats
 from trema.adapters.keras.collect import Collector, main_tensor
 from trema.adapters.keras.describe import inner_optimizer
+from trema.adapters.keras.forms import Forms
 from trema.adapters.keras.kinds import unit_axis
 from trema.adapters.keras.observer import SENTINEL
 from trema.adapters.keras.seen import Seen, dtype_name, finite_array, named
@@ -36,6 +38,7 @@ class TensorflowStepper:
         model = observer.model
         self._eager = bool(model.run_eagerly)
         self._layers = True
+        self._forms = Forms()
         self._function: Any = None
         self._names: dict[str, Any] = {}
         trainer: Any = next(k for k in type(model).__mro__ if k.__name__ == "TensorFlowTrainer")
@@ -80,12 +83,20 @@ class TensorflowStepper:
         except Exception:  # logs of a user's own train step
             return
         if not math.isfinite(value):
-            observer.guard(lambda: observer.bad_loss(value, step, None))
+            observer.guard(lambda: self.bad(value, step))
+
+    def bad(self, value: float, step: int) -> None:
+        """A loss that is not finite was met between samples; the batch is gone."""
+        self.observer.bad_loss(value, step, None)
 
     def _sampled(self, plain: Any, iterator: Any) -> Any:
         observer = self.observer
         batch = next(iterator)
-        seen = observer.guard(lambda: self._before(batch))
+        seen = None
+        if self._forms.known(batch):
+            seen = observer.guard(lambda: self._before(batch))
+        else:
+            observer.next += 1
         before = observer.guard(self._copy) if seen is not None else None
         direct = isinstance(iterator, self._tf.data.Iterator)
         logs = plain(iter((batch,)) if direct else itertools.chain((batch,), iterator))
@@ -140,7 +151,11 @@ class TensorflowStepper:
             traced = self._tf.function(function, reduce_retracing=True)
             self._function = function if self._eager else traced
         try:
-            return self._function(x, y, weight)
+            started = time.perf_counter()
+            found = self._function(x, y, weight)
+            if self._forms.first((x, y, weight)):
+                self.observer.compiled(time.perf_counter() - started)
+            return found
         except Exception:
             if not self._layers:
                 raise

@@ -25,6 +25,7 @@ class TorchStepper:
 
     def __init__(self, observer: Any) -> None:
         self.observer = observer
+        self._scaled = inner_optimizer(observer.model.optimizer) is not observer.model.optimizer
         self._compiled = bool(observer.model._should_torch_compile())
         self._seen: Seen | None = None
         self._before: list[torch.Tensor] = []
@@ -75,7 +76,12 @@ class TorchStepper:
         except Exception:  # logs of a user's own train step
             return
         if not math.isfinite(value):
-            observer.guard(lambda: observer.bad_loss(value, observer.step, self._replay()))
+            observer.guard(lambda: self.bad(value, observer.step))
+
+    def bad(self, value: float, step: int) -> None:
+        """A loss that is not finite was met between samples."""
+        if not self.observer.told_loss:
+            self.observer.bad_loss(value, step, self._replay())
 
     def _apply(self, original: Any) -> Any:
         observer = self.observer
@@ -83,7 +89,7 @@ class TorchStepper:
         def apply(gradients: Any, variables: Any = None) -> Any:
             seen = self._seen
             if seen is None:
-                if observer.long_steps and not observer.told_origin:
+                if observer.long_steps and not observer.told_origin and not self._scaled:
                     observer.guard(lambda: self._check_gradients(gradients, variables))
                 return original(gradients, variables)
             gradients = list(gradients)
@@ -209,8 +215,9 @@ class TorchStepper:
             seen.loss = self._loss(collector, logs)
         optimizer = inner_optimizer(observer.model.optimizer)
         seen.rate = _rate(optimizer)
-        if optimizer is not observer.model.optimizer:
-            seen.loss_scale = float(observer.model.optimizer.dynamic_scale.value)
+        if self._scaled:
+            scale = float(observer.model.optimizer.dynamic_scale.value)
+            seen.unscale(scale)
         observer.observed(seen)
 
     def _loss(self, collector: Any, logs: Any) -> float | None:

@@ -30,7 +30,7 @@ def run_info(model: Any, graph: ModelGraph, names: dict[int, str], call: FitCall
         optimizer = locate.locate_optimizer(optimizer, model, compile_place, files)
     loss = loss_info(model)
     if loss is not None:
-        loss = locate.locate_loss(loss, model, compile_place)
+        loss = locate.locate_loss(loss, model, compile_place, files)
     places = locate.places_of(fit, compile_place, call.method)
     rows = rows_of(call.x) if call.x is not None else None
     samples = len(next(iter(rows.values()))) if rows else None

@@ -119,21 +119,23 @@ def locate_optimizer(
         own = None  # compile made it from a string
     if own is None:
         rate = getattr(optimizer, "_learning_rate", None)
-        number = info.learning_rates[0] if info.learning_rates and hasattr(rate, "assign") else None
-        arguments = {"learning_rate": ...} if number is None else {}
-        own = match_call(files, type(optimizer).__name__, arguments)
+        fixed = info.learning_rates and hasattr(rate, "assign")
+        arguments = {"learning_rate": _written_rate(info.learning_rates[0])} if fixed else {}
+        own = match_call(files, type(optimizer).__name__, arguments) or match_call(
+            files, type(optimizer).__name__, {}
+        )
     rate_place = _assigned_rate(files)
     if own is not None:
         rate_place = rate_place or argument(own, "learning_rate", 0)
-        own = _shrunk(own)
     elif place is not None:
         own = argument(place, "optimizer", 0)
         rate_place = rate_place or own
     return dataclasses.replace(info, location=own or place, learning_rate_location=rate_place)
 
 
-def _shrunk(location: Location) -> Location:
-    return location
+def _written_rate(rate: float) -> float:
+    """The rate as it was written: Keras keeps it in single precision."""
+    return float(f"{rate:.6g}")
 
 
 def _assigned_rate(files: Sequence[str]) -> Location | None:
@@ -153,12 +155,16 @@ def _assigned_rate(files: Sequence[str]) -> Location | None:
     return found[0] if len(found) == 1 else None
 
 
-def locate_loss(info: LossInfo, model: Any, place: Location | None) -> LossInfo:
+def locate_loss(
+    info: LossInfo, model: Any, place: Location | None, files: Sequence[str]
+) -> LossInfo:
     """The loss with its line: where it was made, else the argument of ``compile``."""
     own = None
     loss = main_loss(model)
     if loss is not None and not isinstance(loss, str):
         own = made.location(loss)
+        if own is None and hasattr(loss, "get_config"):
+            own = match_call(files, type(loss).__name__, {})
     if own is None and place is not None:
         own = argument(place, "loss", 1) or place
     return dataclasses.replace(info, location=own)

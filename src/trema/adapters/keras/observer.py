@@ -74,6 +74,7 @@ class Observer:
         self._described = False
         self._last_time = 0.0
         self._last_step = 0
+        self._excluded = 0.0
         self.stepper = make_stepper(self)
         info = run_info(model, self.graph, self.parameter_names, call)
         self.segment = session.open_segment(info)
@@ -96,6 +97,7 @@ class Observer:
         if _installed.get(self.model) is self:
             del _installed[self.model]
         self.stepper.remove()
+        self.segment.steps = max(self.segment.steps, self.step)
         while self._undo:
             owner, name, before = self._undo.pop()
             ours = getattr(owner.__dict__.get(name), "__trema__", False)
@@ -117,7 +119,14 @@ class Observer:
             self.session.failed("keras adapter", error)
             return None
         finally:
-            self.schedule.add(time.perf_counter() - started)
+            self.schedule.add(time.perf_counter() - started - self._excluded)
+            self._excluded = 0.0
+
+    def compiled(self, seconds: float) -> None:
+        """Compiling our function happens once: it is told, and is no cost of a sampled step."""
+        self._excluded += seconds
+        if seconds > 1.0:
+            self.session.notes.append(f"compiling the observed step took {seconds:.1f} s once")
 
     # the data -----------------------------------------------------------------------------
 
@@ -273,7 +282,7 @@ class Observer:
         train.pop("learning_rate", None)
         loss = train.get("loss")
         if loss is not None and not math.isfinite(loss):
-            self.bad_loss(loss, max(0, self.step - 1), None)
+            self.stepper.bad(loss, max(0, self.step - 1))
         if train:
             self.segment.metrics(epoch, TRAIN, train, step=self.step - 1)
         if other:

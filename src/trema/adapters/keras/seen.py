@@ -79,6 +79,11 @@ class Seen:
             values[Fact.UPDATE_NORM, name] = norm
         return values
 
+    def unscale(self, scale: float) -> None:
+        """Take the loss scale out of the gradients."""
+        self.loss_scale = scale
+        self.gradients = {n: (norm / scale, bad) for n, (norm, bad) in self.gradients.items()}
+
     def origin(self) -> dict[str, Any] | None:
         """The first non-finite tensor in the order of computation, or None."""
         for role in ("input", "target"):
@@ -92,6 +97,8 @@ class Seen:
                 return _found("layer", name, bool(row[HAS_NAN]))
         if self.loss is not None and not math.isfinite(self.loss):
             return _found("loss", "", math.isnan(self.loss))
+        if self.loss_scale is not None:
+            return None  # a scaled gradient may overflow: that step is skipped
         for name in reversed(self.gradients):  # backward visits the last layer first
             norm, bad = self.gradients[name]
             if bad > 0:

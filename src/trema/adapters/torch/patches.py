@@ -134,4 +134,3 @@ def _patch_loader() -> None:
 
     DataLoader.__iter__ = __iter__  # type: ignore[method-assign,assignment]
     _BaseDataLoaderIter.__next__ = __next__  # type: ignore[method-assign]
-
