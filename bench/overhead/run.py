@@ -11,6 +11,7 @@ Trema says it took, and what TensorBoard histograms and a full-hook watcher cost
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import random
@@ -215,6 +216,32 @@ def kept_after_kill(folder: str) -> int:
     return sum(record["kind"] == "log" for record in records)
 
 
+def keras_table() -> list[str]:
+    """Rows of watched Keras fits on each back end, each in a process of its own."""
+    lines = [
+        "",
+        "| Keras | back end | step | ratio | range | extra a step | own | extra a fit |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for backend in ("torch", "jax"):
+        for name in ("mlp", "resnet8"):
+            done = subprocess.run(
+                [sys.executable, str(HERE / "keras_cost.py"), name],
+                env={**os.environ, "KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            row = json.loads(done.stdout.splitlines()[-1])
+            lines.append(
+                f"| {name} | {backend} | {1000 * row['step']:.3g} ms | {row['ratio']:.4f} | "
+                f"{row['low']:.4f}–{row['high']:.4f} | {1e6 * row['extra']:.1f} µs | "
+                f"{100 * row['own']:.2f} % | {row['fit']:.2f} s |"
+            )
+            print(lines[-1], flush=True)
+    return lines
+
+
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -261,6 +288,8 @@ def main() -> None:
                 f"{hooks:.2f} |"
             )
             print(lines[-1], flush=True)
+        if not options.only and device == "cpu":
+            lines += keras_table()
         if not options.only:
             median, tail = log_cost()
             lines += [

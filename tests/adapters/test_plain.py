@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import trema
-from trema.adapters import plain
 from trema.core.errors import UnknownOption, UsageError
+from trema.core.facts import Fact
 from trema.engine import active
 
 
@@ -62,9 +62,9 @@ def test_each_validation_ends_an_epoch(options: dict[str, Any]) -> None:
     assert session is not None
     history = session.segments[0].history
     assert history.epochs_finished == 3
-    epochs, losses = history.array(plain.Fact.METRIC, "loss")
+    epochs, losses = history.array(Fact.METRIC, "loss")
     assert (epochs.tolist(), losses.tolist()) == ([0, 1, 2], [0.5, 0.5, 0.5])
-    _, validation = history.array(plain.Fact.METRIC, "loss", "validation")
+    _, validation = history.array(Fact.METRIC, "loss", "validation")
     assert validation.tolist() == [2.0, 3.0, 4.0]
 
 

@@ -368,6 +368,5 @@ def test_an_unmodified_script_is_watched(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "out.json").read_text())
     top = document["findings"][0]
     assert top["check"] == "learning-rate-sign"
-    assert top["location"] == {
-        "file": "train.py", "line": 9, "column": 8, "end_line": 9, "cell": None,
-    }  # fmt: skip
+    place = top["location"]
+    assert (place["file"], place["line"], place["column"]) == ("train.py", 9, 8)

@@ -138,7 +138,13 @@ def test_nothing_found_tells_what_was_checked() -> None:
 
 
 def test_segments_share_a_row_and_explained_findings_say_by_what() -> None:
-    base = {"check": "x", "severity": "error", "state": "active", "location": None, "where": {}}
+    base: dict[str, Any] = {
+        "check": "x",
+        "severity": "error",
+        "state": "active",
+        "location": None,
+        "where": {},
+    }
     findings = [
         {**base, "id": "1", "title": "the root", "rank": 1, "explained_by": [], "segment": 0},
         {**base, "id": "1", "title": "the root", "rank": 2, "explained_by": [], "segment": 1},

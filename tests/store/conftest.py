@@ -34,8 +34,8 @@ def postgres() -> Iterator[str]:
             shutil.chown(folder, "postgres", "postgres")
         data, bin_folder = folder / "data", Path(found).resolve().parent
         quiet: dict[str, Any] = {**user, "cwd": folder, "stdout": subprocess.DEVNULL}
-        make = ["initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run([str(bin_folder / make[0]), *map(str, make[1:])], check=True, **quiet)
+        make = [f"{bin_folder / 'initdb'}", "-D", f"{data}", "-U", "postgres", "-A", "trust"]
+        subprocess.run([*make, "-E", "UTF8", "--no-sync"], check=True, **quiet)
         port = _free_port()
         options = {
             "listen_addresses": "127.0.0.1",

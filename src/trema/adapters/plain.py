@@ -148,7 +148,11 @@ class Run:
     def _open(self, session: Session) -> Segment:
         site = call_site()
         location = site.resolve() if site is not None else None
-        places = (Place(role="loop", location=location),) if location is not None else ()
+        places = (
+            (Place(role="loop", location=location), Place(role="step", location=location))
+            if location is not None
+            else ()
+        )
         self._segment = session.open_segment(RunInfo(framework="other", places=places))
         return self._segment
 

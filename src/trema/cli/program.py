@@ -18,14 +18,15 @@ from trema.core.errors import UsageError
 class Program:
     """What is to run: a path, its arguments, and what Python would set up for it."""
 
-    path: str
+    path: str  # absolute, as `__file__` is
+    word: str  # sys.argv[0]
     arguments: tuple[str, ...]
     first_path: str  # sys.path[0]
     spec: importlib.machinery.ModuleSpec | None = None
 
     def run(self) -> None:
         """Run it as Python would; its exceptions come through."""
-        sys.argv[:] = [self.path, *self.arguments]
+        sys.argv[:] = [self.word, *self.arguments]
         if sys.path:
             sys.path[0] = self.first_path
         module = self._module()
@@ -55,7 +56,7 @@ class Program:
             code = self.spec.loader.get_code(self.spec.name)  # type: ignore[attr-defined]  # checked
             assert isinstance(code, CodeType)
             return code
-        with io.open_code(os.path.abspath(self.path)) as file:
+        with io.open_code(self.path) as file:
             return compile(file.read(), self.path, "exec", dont_inherit=True)
 
     def _own(self, trace: TracebackType | None) -> TracebackType | None:
@@ -89,7 +90,8 @@ def find_script(path: str, arguments: list[str]) -> Program:
             f"expected a script but cannot read {path!r} ({reason}): check the path, or use "
             "trema run -m for a module"
         ) from None
-    return Program(path, tuple(arguments), os.path.dirname(os.path.realpath(path)))
+    folder = os.path.dirname(os.path.realpath(path))
+    return Program(os.path.abspath(path), path, tuple(arguments), folder)
 
 
 def find_module(name: str, arguments: list[str]) -> Program:
@@ -110,4 +112,4 @@ def find_module(name: str, arguments: list[str]) -> Program:
         raise UsageError(f"expected a module but cannot find {name!r}: {error}") from None
     if spec is None or spec.origin is None or not hasattr(spec.loader, "get_code"):
         raise UsageError(f"expected a module that can be run but {name!r} is none: check the name")
-    return Program(spec.origin, tuple(arguments), os.getcwd(), spec)
+    return Program(spec.origin, spec.origin, tuple(arguments), os.getcwd(), spec)

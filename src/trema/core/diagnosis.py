@@ -71,6 +71,7 @@ class Location:
             "line": self.line,
             "column": self.column,
             "end_line": self.end_line if self.end_line is not None else self.line,
+            "end_column": self.end_column,
             "cell": self.cell,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import os
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 from trema.core.config import Config
 from trema.engine.session import Session, Sink, default_name
 from trema.source.frames import user_frame
-from trema.source.snapshot import user_sources
+from trema.source.snapshot import relative, user_sources
 
 #: What is told about every run; the package fills it, because the engine knows no sink.
 sink_factories: list[Callable[[Config], Sink]] = []
@@ -48,12 +49,14 @@ def start(
         For an option that does not exist.
     """
     global _session, _pid
-    settings = config or Config.of(**options)
+    settings = config or Config.of(**options)  # also tells unknown options to a running session
     with _lock:
         running = current()
         if running is not None:
             if running.framework == "other":
                 running.framework = framework
+            given = {key: options.get(key) for key in ("inputs", "outputs") if options.get(key)}
+            running.config = dataclasses.replace(running.config, **given)
             return running
         sinks = [*(factory(settings) for factory in sink_factories), *extra_sinks]
         script = main_script()
@@ -68,8 +71,17 @@ def finish(state: str = "finished", exit_code: int | None = None) -> dict[str, A
     session = current()
     if session is None:
         return None
-    session.guarded("source", lambda: session.save_sources(user_sources(main_script())))
+    session.guarded("source", lambda: session.save_sources(own_sources()))
     return session.guarded("finish", lambda: session.finish(state, exit_code))
+
+
+def own_sources() -> dict[str, str]:
+    """The user's own files by path relative to the working directory; those outside it by name."""
+    kept: dict[str, str] = {}
+    for path, text in user_sources(main_script()).items():
+        short = relative(path)
+        kept[short if not os.path.isabs(short) else f"outside/{os.path.basename(path)}"] = text
+    return kept
 
 
 def main_script() -> str | None:

@@ -252,6 +252,7 @@ class Session:
                 "segments": len(self.segments),
                 "seconds": round(time.time() - self._started, 3),
                 "overhead": round(self.overhead(), 5),
+                "own_seconds": round(sum(s.schedule.own_seconds for s in self.segments), 3),
                 "inputs": info.inputs,
                 "outputs": info.outputs,
                 "records_lost": journal.lost if journal else 0,

@@ -21,6 +21,8 @@ STYLES = {
 }
 _BARS = {"critical": "red", "error": "dark_orange", "warning": "yellow", "info": "blue"}
 SEVERITIES = tuple(STYLES)
+#: Seconds; in a shorter run the dense beginning makes up most of Trema's time.
+SHORT_RUN = 10.0
 NO_TRAINING = (
     "no training seen: Trema attaches to Keras `fit` and `train_on_batch` and to PyTorch "
     "optimizers by itself; in any other loop call `run = trema.start()` and `run.log(loss=…)`"
@@ -138,7 +140,11 @@ def _figures(run: Mapping[str, Any]) -> Text:
     if run.get("seconds") is not None:
         parts.append(f"{float(run['seconds']):.1f} s")
     if run.get("overhead") is not None:
-        parts.append(f"Trema took {percent(float(run['overhead']))} of the training time")
+        short = " (a short run)" if float(run.get("seconds") or 0) < SHORT_RUN else ""
+        share = percent(float(run["overhead"]))
+        own = run.get("own_seconds")
+        told = f"{float(own):.2f} s, {share}" if own is not None else share
+        parts.append(f"Trema took {told} of the time{short}")
     if run.get("inputs") or run.get("outputs"):
         parts.append(harmless(" → ".join(filter(None, (run.get("inputs"), run.get("outputs"))))))
     return Text(" · ".join(parts), style="dim")

@@ -25,6 +25,7 @@ from trema.adapters.keras.seen import Seen, dtype_name, finite_array, named
 from trema.core.facts import Fact
 
 _INSIDE = (Fact.ACTIVATION_MEAN, Fact.UNIT_MAX)
+_STEP = (Fact.LOSS, Fact.INPUT_MEAN, Fact.OUTPUT_MEAN, Fact.GRADIENT_NORM, Fact.UPDATE_NORM)
 
 
 class TensorflowStepper:
@@ -37,6 +38,7 @@ class TensorflowStepper:
         self._tf = tf
         model = observer.model
         self._eager = bool(model.run_eagerly)
+        self._built = bool(model.built and model.optimizer.built)
         self._layers = True
         self._forms = Forms()
         self._function: Any = None
@@ -48,6 +50,9 @@ class TensorflowStepper:
             self._custom = True
             reason = "the step is distributed" if spread else "the model has its own train_step"
             observer.cannot(reason, *_INSIDE, Fact.GRADIENT_NORM, Fact.OUTPUT_MEAN)
+        if model.steps_per_execution > 1:
+            reason = "several steps run in one call: steps_per_execution"
+            observer.cannot(reason, *_INSIDE, *_STEP)
 
     def wrap(self, plain: Any) -> Any:
         """The train function with a look at sampled steps."""
@@ -91,6 +96,8 @@ class TensorflowStepper:
 
     def _sampled(self, plain: Any, iterator: Any) -> Any:
         observer = self.observer
+        if not self._built:
+            return self._build(plain, iterator)
         batch = next(iterator)
         seen = None
         if self._forms.known(batch):
@@ -103,6 +110,15 @@ class TensorflowStepper:
         if seen is not None:
             observer.guard(lambda: self._after(seen, before, logs))
         observer.step += 1
+        return logs
+
+    def _build(self, plain: Any, iterator: Any) -> Any:
+        """The first step of a model that it builds is only counted."""
+        observer = self.observer
+        logs = plain(iterator)
+        observer.step += 1
+        self._built = True
+        observer.guard(observer.refresh)
         return logs
 
     def _copy(self) -> Any:
@@ -126,6 +142,9 @@ class TensorflowStepper:
         optimizer = inner_optimizer(self.observer.model.optimizer)
         if optimizer is not None:
             seen.rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        if optimizer is not self.observer.model.optimizer:
+            scale = self.observer.model.optimizer.dynamic_scale
+            seen.loss_scale = float(keras.ops.convert_to_numpy(scale))
         return seen
 
     def _inside(self, seen: Seen, found: Any) -> None:

@@ -5,6 +5,7 @@ The back end decides how a step is looked into; everything that is kept is decid
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 import weakref
@@ -77,6 +78,7 @@ class Observer:
         self._excluded = 0.0
         self.stepper = make_stepper(self)
         info = run_info(model, self.graph, self.parameter_names, call)
+        info = dataclasses.replace(info, unobserved=dict(self.unobserved))
         self.segment = session.open_segment(info)
         self.schedule = self.segment.schedule
         self.next = self.schedule.next_step
@@ -132,9 +134,28 @@ class Observer:
 
     def look_at_data(self) -> None:
         """Compare the splits and take statistics of the validation data."""
-        call = self.call
-        if not call.has_validation:
-            return
+        try:
+            if self.call.has_validation:
+                self._compare(self.call)
+        finally:  # hold neither the data nor the frame's list of callbacks
+            self.call = dataclasses.replace(
+                self.call, x=None, y=None, validation_x=None, validation_y=None, callback_list=None
+            )
+
+    def refresh(self) -> None:
+        """Describe again a model that was built by its first step."""
+        self.graph = ModelGraph(self.model)
+        self.parameter_names = parameters_of(self.model)
+        info = run_info(self.model, self.graph, self.parameter_names, self.call)
+        self.segment.update(
+            layers=info.layers,
+            edges=info.edges,
+            parameters=info.parameters,
+            head=info.head,
+            optimizers=info.optimizers,
+        )
+
+    def _compare(self, call: FitCall) -> None:
         train, validation = fit_data.rows_of(call.x), fit_data.rows_of(call.validation_x)
         if validation is not None:
             self._validation_facts(validation)

@@ -75,6 +75,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
         if self._observer is not None and call.callback_list is not None:
             # when fit raises, its list of callbacks dies with its frame
             weakref.finalize(call.callback_list, _released, weakref.ref(self._observer))
+            call.callback_list = None
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self._observer is not None:
