@@ -55,7 +55,9 @@ def start(
         if running is not None:
             if running.framework == "other":
                 running.framework = framework
-            given = {key: options.get(key) for key in ("inputs", "outputs") if options.get(key)}
+            given: dict[str, Any] = {
+                key: options[key] for key in ("inputs", "outputs") if options.get(key)
+            }
             running.config = dataclasses.replace(running.config, **given)
             return running
         sinks = [*(factory(settings) for factory in sink_factories), *extra_sinks]
