@@ -66,8 +66,8 @@ class ConsoleSink:
 
     def found(self, session: Watched, finding: Found) -> None:
         """Print a new finding, or one that got worse; repeats never print."""
-        if self._silent(session):
-            return
+        if self._silent(session) or finding.severity is Severity.INFO:
+            return  # what is only worth knowing waits for the summary
         known = self._weights.get(finding.id)
         if known is not None and finding.severity.weight <= known:
             return
@@ -76,7 +76,7 @@ class ConsoleSink:
 
     def gone(self, session: Watched, finding: Found) -> None:
         """Say once that a finding stopped occurring."""
-        if self._silent(session) or finding.id in self._gone:
+        if self._silent(session) or finding.id in self._gone or finding.id not in self._weights:
             return
         self._gone.add(finding.id)
         self._print(render.gone_line(finding_fields(finding.diagnosis)))
