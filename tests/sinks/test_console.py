@@ -87,9 +87,17 @@ def test_without_end_column_one_place_is_marked(tmp_path: Path) -> None:
 
 def test_a_finding_that_is_gone_says_so_once() -> None:
     console, text = sink()
+    console.found(Session(), Found(diagnosis()))
     for _ in range(2):
         console.gone(Session(), Found(diagnosis()))
     assert text.getvalue().count("no longer seen") == 1
+
+
+def test_what_is_only_worth_knowing_waits_for_the_summary() -> None:
+    console, text = sink()
+    console.found(Session(), Found(diagnosis(Severity.INFO)))
+    console.gone(Session(), Found(diagnosis(Severity.INFO)))
+    assert text.getvalue() == ""
 
 
 def test_silence_by_setting_and_on_other_ranks() -> None:

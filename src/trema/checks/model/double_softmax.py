@@ -42,7 +42,7 @@ class DoubleSoftmax(Check):
     )
     fixes = (
         Fix("remove the softmax or sigmoid from the model; apply it where you predict"),
-        Fix("or take the loss for probabilities: `from_logits=False`, `NLLLoss`, `BCELoss`"),
+        Fix("take the loss for probabilities: `from_logits=False`, `NLLLoss`, `BCELoss`"),
     )
     snippets = snippets_beside(__file__)
     links = Links(

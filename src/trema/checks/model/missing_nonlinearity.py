@@ -45,7 +45,7 @@ class MissingNonlinearity(Check):
     needs = frozenset({Fact.LAYERS, Fact.GRAPH})
     fixes = (
         Fix('add an activation: `activation="relu"` (Keras) or `nn.ReLU()` (PyTorch)'),
-        Fix("or join the two layers into one", caution="changes how the layer is trained"),
+        Fix("join the two layers into one", caution="changes how the layer is trained"),
     )
     snippets = snippets_beside(__file__)
     links = Links(

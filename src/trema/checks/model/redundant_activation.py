@@ -55,7 +55,7 @@ class RedundantActivation(Check):
     fixes = (Fix("remove the activation: logits may take any value"),)
     one_unit_fixes: ClassVar[tuple[Fix, ...]] = (
         Fix("for two classes use one unit with a sigmoid and binary cross-entropy"),
-        Fix("or one unit per class with a softmax and cross-entropy"),
+        Fix("use one unit per class with a softmax and cross-entropy"),
     )
     snippets = snippets_beside(__file__)
     links = Links(
