@@ -160,7 +160,10 @@ class TorchStepper:
                     if name in seen.activations:
                         return
                     stats = reduce.activation_statistics(out)
-                    has_nan = torch.isnan(out.detach()).any().float()
+                    # rows beyond the first tell by their sum whether one is not finite
+                    total = out.detach().sum(dtype=torch.float32)
+                    stats[4] = torch.maximum(stats[4], (~torch.isfinite(total)).float())
+                    has_nan = torch.isnan(total).float()
                     seen.activations[name] = torch.cat([stats, has_nan.reshape(1)])
                     units = reduce.unit_max(out, unit_axis(layer))
                     if units is not None:

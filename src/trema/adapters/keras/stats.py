@@ -63,7 +63,10 @@ def activation_statistics(x: Any) -> Any:
     nan = ops.full((), float("nan"), dtype="float32")
     head = [ops.where(count > 0, n, nan) for n in (mean, ops.sqrt(spread), zeros, saturated)]
     bad = ops.cast(ops.size(v), "float32") - count
-    return ops.stack([*head, bad, ops.cast(ops.any(ops.isnan(v)), "float32")])
+    # rows beyond the first tell by their sum whether one is not finite
+    whole = ops.sum(ops.cast(x, "float32"))
+    bad = ops.maximum(bad, ops.cast(ops.logical_not(ops.isfinite(whole)), "float32"))
+    return ops.stack([*head, bad, ops.cast(ops.isnan(whole), "float32")])
 
 
 def unit_max(x: Any, axis: int) -> Any:
