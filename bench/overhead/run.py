@@ -242,6 +242,17 @@ def keras_table() -> list[str]:
     return lines
 
 
+def import_seconds() -> float:
+    """Median seconds that ``import trema`` adds to starting Python."""
+
+    def start(code: str) -> float:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return time.perf_counter() - started
+
+    return statistics.median(start("import trema") - start("") for _ in range(15))
+
+
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -294,6 +305,7 @@ def main() -> None:
             median, tail = log_cost()
             lines += [
                 "",
+                f"- `import trema`: {1000 * import_seconds():.0f} ms",
                 f"- `run.log`, two values: median {median:.1f} µs, 99th percentile {tail:.0f} µs",
                 f"- kept after `kill -9` at 1 ms spacing: {kept_after_kill(folder)} of 2000",
             ]
