@@ -7,7 +7,6 @@ graph of the loss, gradients and updates are read, and everything is copied to t
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import threading
 import time
@@ -19,39 +18,24 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from trema.adapters.torch import locate, patches, reduce
-from trema.adapters.torch.describe import (
-    infer_inputs,
-    infer_outputs,
-    is_compiled,
-    kind_of,
-    layers_of,
-    learning_rates,
-    leaves,
-    loss_info,
-    optimizer_info,
-    parameters_of,
-    unwrapped,
-)
+from trema.adapters.torch import patches, reduce
+from trema.adapters.torch.batch import LossCall, main_output, tensors_in, value_of
+from trema.adapters.torch.describe import is_compiled, kind_of, learning_rates, leaves, unwrapped
 from trema.adapters.torch.epochs import Epochs
-from trema.adapters.torch.graph import read_graph
+from trema.adapters.torch.info import described, first_info, located
+from trema.adapters.torch.measure import Values, layer_facts, parameter_facts, part, tensor_facts
 from trema.adapters.torch.origin import find_origin
 from trema.core.facts import (
-    TENSOR_STATISTICS,
     TRAIN,
     VALIDATION,
     Fact,
-    LossInfo,
     Observation,
     Phase,
     Place,
-    RunInfo,
     Snapshot,
-    TensorSeen,
 )
 from trema.engine.session import Session
 from trema.source.frames import CallSite, call_site
-from trema.source.syntax import argument
 
 #: Steps shorter than this get no check of all gradients every step; the loss alone tells.
 LONG_STEP = 2e-3  # seconds
@@ -60,19 +44,6 @@ LONG_STEP = 2e-3  # seconds
 HOOKED_STEPS = 2000
 #: Validation batches observed in full an epoch.
 VALIDATION_BATCHES = 2
-
-_FACTS = {fact.value: fact for fact in Fact}
-_ROLE_FACTS = {
-    role: [_FACTS.get(f"{role}-{stat}") for stat in TENSOR_STATISTICS]
-    for role in ("input", "target", "output")
-}
-_ACTIVATION = (
-    Fact.ACTIVATION_MEAN,
-    Fact.ACTIVATION_STD,
-    Fact.ACTIVATION_ZEROS,
-    Fact.ACTIVATION_SATURATED,
-    Fact.ACTIVATION_NONFINITE,
-)
 
 
 class Observer:
@@ -109,12 +80,12 @@ class Observer:
         self._assess_now = False
         self._described = False
         self._places: dict[str, CallSite] = {}
-        self._manual_validation = False
         self.loss_value: float | Tensor | None = None
         self._fresh_loss: Tensor | None = None  # what a loss function gave last
-        self._loss_call: tuple[str, dict[str, Any], Tensor, Tensor | None, Tensor] | None = None
+        self._loss_call: LossCall | None = None
         self._reset_capture()
-        self.segment = session.open_segment(self._first_info(optimizer))
+        info = first_info(self.inner, optimizer, index, self._compiled)
+        self.segment = session.open_segment(info)
         self.epochs = Epochs(self.segment, self._relocate)
         self._next = self.segment.schedule.next_step
         self._forward_handle: Any = None
@@ -140,32 +111,13 @@ class Observer:
 
     # description --------------------------------------------------------------------------
 
-    def _first_info(self, optimizer: torch.optim.Optimizer) -> RunInfo:
-        layers = locate.locate_layers(self.inner, layers_of(self.inner))
-        place, rate = locate.locate_optimizer(optimizer)
-        info = optimizer_info(optimizer, self.index)
-        unobserved = {}
-        if self._compiled:
-            reason = "torch.compile runs the model"
-            unobserved = {str(Fact.GRAPH): reason, str(Fact.ACTIVATION_MEAN): reason}
-        first = next(self.inner.parameters(), None)
-        return RunInfo(
-            framework="torch",
-            layers=layers,
-            parameters=parameters_of(self.inner, (optimizer,)),
-            optimizers=(dataclasses.replace(info, location=place, learning_rate_location=rate),),
-            device=str(first.device) if first is not None else "cpu",
-            versions={"torch": torch.__version__},
-            seed=torch.initial_seed() % 2**63,
-            unobserved=unobserved,
-        )
-
     def _reset_capture(self) -> None:
         self._inputs: dict[str, Tensor] = {}
         self._output: Tensor | None = None
         self._activations: dict[str, tuple[Tensor, Tensor | None]] = {}
         self._graph_outputs: dict[Any, str] = {}
         self._before: list[Tensor] = []
+        self._share = 1
         self._captured = False
 
     # hooks --------------------------------------------------------------------------------
@@ -217,11 +169,11 @@ class Observer:
         if self._validation_seen >= VALIDATION_BATCHES:
             return
         self._validation_seen += 1
-        values: dict[tuple[Fact, str], Any] = {}
-        self._tensor_facts("input", inputs, VALIDATION, values)
+        values: Values = {}
+        values |= tensor_facts(self.segment, self.step, "input", inputs, VALIDATION)
         out = main_output(output)
         if out is not None:
-            self._tensor_facts("output", {"": out}, VALIDATION, values)
+            values |= tensor_facts(self.segment, self.step, "output", {"": out}, VALIDATION)
         self._record(values, VALIDATION)
 
     def loss_computed(
@@ -240,14 +192,14 @@ class Observer:
             self.epochs.validated()
             self._hook(True)
             if result.numel() == 1:
-                self.epochs.see_loss(_value(result), training=False)
+                self.epochs.see_loss(value_of(result), training=False)
             return
         self._fresh_loss = result
         output = args[0] if args else options.get("input")
         target = args[1] if len(args) > 1 else options.get("target")
         if isinstance(output, Tensor):
             kept = target if isinstance(target, Tensor) else None
-            self._loss_call = (name, options, output, kept, result)
+            self._loss_call = LossCall(name, options, output, kept, result)
 
     def backward_begins(self, loss: Tensor) -> None:
         """The loss is the tensor whose ``backward`` runs."""
@@ -258,13 +210,13 @@ class Observer:
             self.guard(self.epochs.flush)
         scaled = patches.scaled
         if scaled is not None and scaled[0]() is loss:
-            value = _value(scaled[1])
+            value = value_of(scaled[1])
             self.epochs.see_backward(value, same=fresh is not None)
         else:
-            value = _value(loss)
+            value = value_of(loss)
             self.epochs.see_backward(value, same=fresh is loss)
             if fresh is not None and fresh is not loss and fresh.numel() == 1:
-                self.epochs.see_loss(_value(fresh), training=True)
+                self.epochs.see_loss(value_of(fresh), training=True)
         self.loss_value = value
         if self._before_handle is None and self._nonfinite() and not self._bad_loss_told:
             optimizer = self._optimizer()
@@ -348,68 +300,30 @@ class Observer:
 
     def _describe(self, loss: Tensor) -> None:
         """Read the graph, the loss and the places once."""
-        info = self.segment.info
-        call = self._loss_call
-        owners = {
-            id(p): layer or name
-            for name, p in self.inner.named_parameters()
-            for layer in [next((q.layer for q in info.parameters if q.name == name), None)]
-        }
-        modules = {layer.name: layer for layer in info.layers}
-        read = call[2].grad_fn if call is not None else None
         root = loss
         scaled = patches.scaled
-        if scaled is not None and scaled[0]() is loss and call is not None:
-            root = call[4]
-        graph = None
-        if not self._compiled and root.grad_fn is not None:
-            graph = read_graph(root.grad_fn, owners, self._graph_outputs, modules, read)
-        changes: dict[str, Any] = {}
-        if graph is not None:
-            used = {layer.name for layer in graph.layers}
-            rest = [layer for layer in info.layers if layer.name not in used]
-            changes |= {
-                "layers": (*graph.layers, *rest),
-                "edges": tuple(graph.edges),
-                "head": graph.head,
-            }
-        found: LossInfo | None = None
-        if call is not None:
-            found = loss_info(call[0], call[1], call[3])
-        elif graph is not None and graph.losses:
-            found = _loss_of_graph(graph.losses[-1])
-        if found is not None:
-            site = self._places.get("loss")
-            changes["loss"] = dataclasses.replace(found, location=site.resolve() if site else None)
-        layers = changes.get("layers", info.layers)
-        changes["inputs"] = info.inputs or infer_inputs(self._inputs, layers)
-        output, target = (call[2], call[3]) if call else (self._output, None)
-        changes["outputs"] = info.outputs or infer_outputs(found, output, target)
-        first = next(iter(self._inputs.values()), None)
-        changes["batch_size"] = first.shape[0] if first is not None and first.ndim else None
-        changes["places"] = self._located()
+        if scaled is not None and scaled[0]() is loss and self._loss_call is not None:
+            root = self._loss_call.result
+        site = self._places.get("loss")
+        changes = described(
+            self.segment.info,
+            self.inner,
+            None if self._compiled else root.grad_fn,
+            self._graph_outputs,
+            self._loss_call,
+            site.resolve() if site is not None else None,
+            self._inputs,
+            self._output,
+        )
         self._described = True
         self._graph_outputs = {}
-        self.segment.update(**changes)
+        self.segment.update(**changes, places=self._located())
 
     def _relocate(self) -> None:
         self.segment.update(places=self._located())
 
     def _located(self) -> tuple[Place, ...]:
-        places: list[Place] = []
-        for role, site in self._places.items():
-            location = site.resolve()
-            if location is None:
-                continue
-            places.append(Place(role=role, location=location))
-            if role == "model":
-                data = argument(location, "input", 0)
-                places.append(Place(role="inputs", location=data or location))
-        choice = locate.data_location(self.epochs.validation_loader)
-        if choice is not None:
-            places = [p for p in places if p.role != "validation"]
-            places.append(Place(role="validation", location=choice))
-        return tuple(places)
+        return located(self._places, self.epochs.validation_loader)
 
     def _see_gradients(self, optimizer: torch.optim.Optimizer) -> None:
         self._check_finite(optimizer)
@@ -418,11 +332,11 @@ class Observer:
         size = sum(p.numel() * p.element_size() for _, p in parameters)
         share = 1 if size <= limit else -(-size // limit)
         self._share = share
-        self._before = [_part(p, share).clone() for _, p in parameters]
+        self._before = [part(p, share).clone() for _, p in parameters]
 
     def _finish_step(self, optimizer: torch.optim.Optimizer) -> None:
         parameters = self._parameters()
-        values: dict[tuple[Fact, str], Any] = {}
+        values: Values = {}
         if self.loss_value is not None:
             values[Fact.LOSS, ""] = float(self.loss_value)
         scaler = patches.scaled[2]() if patches.scaled is not None else None
@@ -430,18 +344,18 @@ class Observer:
             values[Fact.LOSS_SCALE, ""] = float(scaler.get_scale())
         for group, rate in enumerate(learning_rates(optimizer)):
             values[Fact.LEARNING_RATE, f"{self.index}.{group}"] = rate
-        self._tensor_facts("input", self._inputs, TRAIN, values)
+        values |= tensor_facts(self.segment, self.step, "input", self._inputs, TRAIN)
         call = self._loss_call
-        output = call[2] if call is not None else self._output
+        output = call.output if call is not None else self._output
         if output is not None:
-            self._tensor_facts("output", {"": output}, TRAIN, values)
-        if call is not None and call[3] is not None:
-            self._tensor_facts("target", {"": call[3]}, TRAIN, values)
+            values |= tensor_facts(self.segment, self.step, "output", {"": output}, TRAIN)
+        if call is not None and call.target is not None:
+            values |= tensor_facts(self.segment, self.step, "target", {"": call.target}, TRAIN)
         first = next(iter(self._inputs.values()), None)
         if first is not None and first.ndim:
             values[Fact.BATCH_SIZE, ""] = float(first.shape[0])
-        self._layer_facts(values)
-        self._parameter_facts(parameters, values)
+        values |= layer_facts(self._activations)
+        values |= parameter_facts(parameters, self._before, self._share)
         self._record(values, TRAIN)
         if self._assess_now:
             self._assess_now = False
@@ -467,64 +381,7 @@ class Observer:
         if not self._checks_gradients and self.step >= HOOKED_STEPS:
             self._hook(False)
 
-    def _layer_facts(self, values: dict[tuple[Fact, str], Any]) -> None:
-        if not self._activations:
-            return
-        names = list(self._activations)
-        table = torch.stack([self._activations[name][0] for name in names]).tolist()
-        for name, row in zip(names, table, strict=True):
-            for fact, number in zip(_ACTIVATION, row, strict=True):
-                values[fact, name] = number
-            units = self._activations[name][1]
-            if units is not None:
-                values[Fact.UNIT_MAX, name] = units.cpu().numpy()
-
-    def _parameter_facts(
-        self, parameters: list[tuple[str, Tensor]], values: dict[tuple[Fact, str], Any]
-    ) -> None:
-        names = [name for name, _ in parameters]
-        weights = reduce.numbers(reduce.norms([p for _, p in parameters]))
-        with_gradient = [(n, p.grad) for n, p in parameters if p.grad is not None]
-        gradients = reduce.numbers(reduce.norms([g for _, g in with_gradient]))
-        for name, norm in zip(names, weights, strict=True):
-            values[Fact.WEIGHT_NORM, name] = norm
-            values[Fact.WEIGHT_NONFINITE, name] = float(not math.isfinite(norm))
-        for (name, gradient), norm in zip(with_gradient, gradients, strict=True):
-            values[Fact.GRADIENT_NORM, name] = norm
-            bad = 0.0 if math.isfinite(norm) else float((~torch.isfinite(gradient)).sum())
-            values[Fact.GRADIENT_NONFINITE, name] = bad
-        if len(self._before) == len(parameters):
-            share = self._share
-            moved = [
-                _part(p, share) - b for (_, p), b in zip(parameters, self._before, strict=True)
-            ]
-            updates = reduce.numbers(reduce.norms(moved))
-            for name, norm in zip(names, updates, strict=True):
-                values[Fact.UPDATE_NORM, name] = norm * math.sqrt(share)
-
-    def _tensor_facts(
-        self,
-        role: str,
-        tensors: dict[str, Tensor],
-        phase: Phase,
-        values: dict[tuple[Fact, str], Any],
-    ) -> None:
-        facts = _ROLE_FACTS[role]
-        for name, tensor in tensors.items():
-            seen = TensorSeen(
-                role=role,  # type: ignore[arg-type]  # one of the three
-                name=name,
-                phase=phase,
-                shape=tuple(tensor.shape),
-                dtype=str(tensor.dtype).removeprefix("torch."),
-                step=self.step,
-            )
-            self.segment.seen(seen)
-            for fact, number in zip(facts, reduce.tensor_statistics(tensor).tolist(), strict=True):
-                if fact is not None and not (math.isnan(number) and fact.endswith(("max", "min"))):
-                    values[fact, name] = number
-
-    def _record(self, values: dict[tuple[Fact, str], Any], phase: Phase) -> None:
+    def _record(self, values: Values, phase: Phase) -> None:
         self.segment.record(
             Snapshot(
                 step=self.step,
@@ -610,56 +467,3 @@ class Observer:
         if self in patches.listeners:
             patches.listeners.remove(self)
         self.session.guarded("torch adapter", lambda: self.epochs.close())
-
-
-def _value(loss: Tensor) -> float | Tensor:
-    """The number; on an accelerator a detached scalar, because reading it would wait."""
-    return loss.item() if loss.device.type == "cpu" else loss.detach()
-
-
-def tensors_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:
-    """The tensors a model was called with: ``""`` for the only one, else position or key."""
-    found = {str(i): a for i, a in enumerate(args) if isinstance(a, Tensor)}
-    found |= {k: v for k, v in kwargs.items() if isinstance(v, Tensor)}
-    for i, a in enumerate(args):
-        if isinstance(a, dict):
-            found |= {str(k): v for k, v in a.items() if isinstance(v, Tensor)}
-        elif isinstance(a, list | tuple):
-            found |= {f"{i}.{j}": v for j, v in enumerate(a) if isinstance(v, Tensor)}
-    return {"": next(iter(found.values()))} if len(found) == 1 else found
-
-
-def main_output(output: Any) -> Tensor | None:
-    """The tensor that stands for a model's output: ``logits`` of a dictionary, or the first."""
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(output, dict):
-        values = [output["logits"]] if "logits" in output else list(output.values())
-    elif isinstance(output, list | tuple):
-        values = list(output)
-    else:
-        values = [getattr(output, "logits", None)]
-    return next((v for v in values if isinstance(v, Tensor)), None)
-
-
-def _part(p: Tensor, share: int) -> Tensor:
-    """Every ``share``-th element; all of them when they are few."""
-    flat = p.detach().reshape(-1)
-    return flat if share == 1 else flat[::share]
-
-
-def _loss_of_graph(op: str) -> LossInfo:
-    names = {
-        "NllLoss": "nll_loss",
-        "NllLoss2D": "nll_loss",
-        "MseLoss": "mse_loss",
-        "L1Loss": "l1_loss",
-        "SmoothL1Loss": "smooth_l1_loss",
-        "HuberLoss": "huber_loss",
-        "BinaryCrossEntropy": "binary_cross_entropy",
-        "BinaryCrossEntropyWithLogits": "binary_cross_entropy_with_logits",
-        "KlDiv": "kl_div",
-        "CtcLoss": "ctc_loss",
-        "SoftMarginLoss": "soft_margin_loss",
-    }
-    return loss_info(names[op], {}, None)

@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trema.adapters.torch.batch import main_output, tensors_in
+from trema.adapters.torch.describe import leaves
+
 
 def find_origin(
     model: nn.Module,
@@ -23,8 +26,6 @@ def find_origin(
     and ``value`` (``nan`` or ``inf``).
     """
     if held is not None:
-        from trema.adapters.torch.observer import tensors_in
-
         for name, tensor in tensors_in(*held).items():
             if (word := bad_word(tensor)) is not None:
                 return {"kind": "input", "name": name, "value": word}
@@ -56,9 +57,6 @@ def bad_word(tensor: Tensor) -> str | None:
 def _replay(
     model: nn.Module, held: tuple[tuple[Any, ...], dict[str, Any]]
 ) -> dict[str, Any] | None:
-    from trema.adapters.torch.describe import leaves
-    from trema.adapters.torch.observer import main_output
-
     first: list[dict[str, Any]] = []
     handles = []
 
