@@ -40,10 +40,11 @@ bench-faults: $(STAMP)  ## recall by bug and alarms per healthy run, into docs/b
 bench-overhead: $(STAMP)  ## cost of watching, into docs/bench/overhead.md
 	$(BIN)/python bench/overhead/run.py
 
-test-tensorflow: $(STAMP)  ## the Keras tests on the tensorflow back end, in an environment apart
+test-tensorflow:  ## the Keras tests on the tensorflow back end, in an environment apart
 	test -x .venv-tf/bin/python || $(PYTHON) -m venv .venv-tf
 	.venv-tf/bin/python -m pip install --quiet tensorflow keras pytest pytest-timeout -e .
-	KERAS_BACKEND=tensorflow .venv-tf/bin/python -m pytest tests/adapters -k "tensorflow" -m slow
+	TREMA_TEST_TENSORFLOW=1 KERAS_BACKEND=tensorflow .venv-tf/bin/python -m pytest \
+		tests/adapters/test_keras.py -k tensorflow -m slow
 
 clean:
 	rm -rf $(VENV) .venv-tf dist build .mypy_cache .pytest_cache .ruff_cache

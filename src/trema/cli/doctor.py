@@ -13,7 +13,7 @@ import trema
 from trema.cli.folders import root_folder
 from trema.sinks.text import harmless
 
-NEEDED = ("numpy", "rich", "typer", "executing")
+NEEDED = ("numpy", "rich", "typer")
 OPTIONAL = {
     "torch": "pip install 'trema[torch]' to watch PyTorch",
     "keras": "pip install 'trema[keras]' to watch Keras",
