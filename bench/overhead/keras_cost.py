@@ -22,7 +22,7 @@ import keras
 import numpy as np
 from keras import layers
 
-STEPS = {"mlp": 800, "resnet8": 60}
+STEPS = {"mlp": 4000, "resnet8": 60}
 PAIRS = 5
 
 

@@ -19,7 +19,7 @@ class LossCall(NamedTuple):
 
 def value_of(loss: Tensor) -> float | Tensor:
     """The number; on an accelerator a detached scalar, because reading it would wait."""
-    return loss.item() if loss.device.type == "cpu" else loss.detach()
+    return loss.item() if loss.is_cpu else loss.detach()
 
 
 def tensors_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:

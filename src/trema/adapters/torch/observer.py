@@ -204,7 +204,8 @@ class Observer:
     def backward_begins(self, loss: Tensor) -> None:
         """The loss is the tensor whose ``backward`` runs."""
         fresh, self._fresh_loss = self._fresh_loss, None
-        if loss.numel() != 1 or not self._is_latest():
+        others = len(patches.listeners) > 1
+        if (loss.ndim and loss.numel() != 1) or (others and not self._is_latest()):
             return
         if self.epochs.begins:
             self.guard(self.epochs.flush)
@@ -213,7 +214,7 @@ class Observer:
             value = value_of(scaled[1])
             self.epochs.see_backward(value, same=fresh is not None)
         else:
-            value = value_of(loss)
+            value = loss.item() if loss.is_cpu else loss.detach()
             self.epochs.see_backward(value, same=fresh is loss)
             if fresh is not None and fresh is not loss and fresh.numel() == 1:
                 self.epochs.see_loss(value_of(fresh), training=True)
