@@ -293,6 +293,15 @@ def test_scaled_losses_are_recorded_unscaled() -> None:
     _, losses = history.array(trema_fact("loss"))
     assert (losses < 10).all()
     assert history.latest(trema_fact("loss-scale")) == 1024.0
+    plain = net()
+    other = torch.optim.SGD(plain.parameters(), lr=0.01)
+    trema.watch(plain, other, **QUIET)
+    for _ in range(2):  # the scaler still lives, but this loop does without it
+        other.zero_grad()
+        loss = F.cross_entropy(plain(x), y)
+        loss.backward()
+        other.step()
+    assert session.segments[1].history.latest(trema_fact("loss-scale")) is None
     run.finish()
 
 

@@ -82,6 +82,7 @@ class Observer:
         self._places: dict[str, CallSite] = {}
         self.loss_value: float | Tensor | None = None
         self._fresh_loss: Tensor | None = None  # what a loss function gave last
+        self._scaler: weakref.ref[Any] | None = None
         self._loss_call: LossCall | None = None
         self._reset_capture()
         info = first_info(self.inner, optimizer, index, self._compiled)
@@ -210,7 +211,9 @@ class Observer:
         if self.epochs.begins:
             self.guard(self.epochs.flush)
         scaled = patches.scaled
+        self._scaler = None  # a scaler of another loop tells nothing about this one
         if scaled is not None and scaled[0]() is loss:
+            self._scaler = scaled[2]
             value = value_of(scaled[1])
             self.epochs.see_backward(value, same=fresh is not None)
         else:
@@ -340,7 +343,7 @@ class Observer:
         values: Values = {}
         if self.loss_value is not None:
             values[Fact.LOSS, ""] = float(self.loss_value)
-        scaler = patches.scaled[2]() if patches.scaled is not None else None
+        scaler = self._scaler() if self._scaler is not None else None
         if scaler is not None:
             values[Fact.LOSS_SCALE, ""] = float(scaler.get_scale())
         for group, rate in enumerate(learning_rates(optimizer)):
