@@ -28,7 +28,7 @@ def build(tmp_path: Path, program: str) -> tuple[Sites, dict[str, Any]]:
         "construction_site": construction_site,
         "__name__": "library",
     }
-    exec(compile(LIBRARY, "/opt/site-packages/library.py", "exec"), names)
+    exec(compile(LIBRARY, "/elsewhere/site-packages/library.py", "exec"), names)
     path = tmp_path / "train.py"
     path.write_text(textwrap.dedent(program))
     exec(compile(path.read_text(), str(path), "exec"), names)
