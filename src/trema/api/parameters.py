@@ -1,0 +1,59 @@
+"""Parameters that several routes take, each bounded, and what a route answers when it cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, Path, Query, Request
+
+from trema.api.models import Problem
+
+if TYPE_CHECKING:
+    from trema.api.queries import Queries
+else:
+    Queries = object
+
+STEP_LIMIT = 2**53 - 1  # the largest integer that a browser keeps exactly
+#: No control character and no path separator: ids are names of folders.
+NAME = r"^[^\x00-\x1f\x7f/\\]+$"
+#: The digest of a series, and the count of its points that the caller has already.
+SERIES_KEY = r"^[0-9a-f]{32}(:[0-9]{1,15})?$"
+
+RunId = Annotated[str, Path(min_length=1, max_length=255, pattern=NAME, description="Id of a run.")]
+After = Annotated[
+    int, Query(ge=0, le=STEP_LIMIT, description="Only what is newer than this cursor.")
+]
+Segment = Annotated[int, Query(ge=0, le=2**31 - 1, description="Which fit of the run, from 0.")]
+Step = Annotated[int, Query(ge=0, le=STEP_LIMIT)]
+Start = Annotated[int | None, Query(ge=0, le=STEP_LIMIT, description="First step wanted.")]
+End = Annotated[int | None, Query(ge=0, le=STEP_LIMIT, description="Last step wanted.")]
+Word = Annotated[str, Query(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
+Words = Annotated[list[Annotated[str, Query(min_length=1, max_length=255)]], Query(max_length=64)]
+Cursor = Annotated[
+    str | None, Query(max_length=200, description="The cursor of the answer before.")
+]
+
+_MEANING = {
+    401: "No token, or one that is not known.",
+    403: "The token may only read, or the request comes from another site.",
+    404: "Not known.",
+    409: "Another state than the request expects.",
+    413: "The request is too large.",
+    421: "The request names a host that this server does not serve.",
+    422: "The request is not valid.",
+    429: "Too many requests.",
+}
+
+
+def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """The documentation of these answers."""
+    return {code: {"model": Problem, "description": _MEANING[code]} for code in codes}
+
+
+def queries_of(request: Request) -> Queries:
+    """The queries of the application."""
+    queries: Queries = request.app.state.queries
+    return queries
+
+
+QueriesOf = Annotated[Queries, Depends(queries_of)]

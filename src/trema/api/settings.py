@@ -1,0 +1,43 @@
+"""What one server process serves, and to whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+#: Names by which a browser on this machine reaches a server on the loopback device.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds that keep one client from taking the server away from the others."""
+
+    body: int = 2**20  # bytes of a request
+    journal: int = 16 * 2**20  # bytes of a batch of journal lines, also unpacked
+    rate: float = 200.0  # requests a second of one client
+    burst: int = 400  # requests at once
+    refused: float = 10.0  # refused tokens a second of one address
+    streams: int = 64  # open event streams
+    client_streams: int = 6  # of one client
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of a server process.
+
+    url : the database
+    root : the run folder that is followed, None for a team server
+    token : the one token of a local server; None: tokens are those in the store
+    hosts : names that a request may give as its host, beside those of the loopback device
+    port : the port that is served, None where requests may name any
+    """
+
+    url: str
+    root: Path | None = None
+    mode: Literal["local", "server"] = "local"
+    token: str | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = ()
+    port: int | None = None
+    limits: Limits = Limits()
