@@ -8,25 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trema.core.text import UNSAFE, harmless
+
 if TYPE_CHECKING:
     from rich.text import Text
 
-#: Control characters, and those that change the direction of text on screen.
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+__all__ = ["LINE_LIMIT", "harmless", "harmless_same_length", "place", "prose", "source_line"]
+
 _CODE = re.compile(r"`([^`\n]+)`")
 LINE_LIMIT = 200  # characters of a source line that are shown
-
-
-def harmless(value: object) -> str:
-    """The text on one line; control characters are shown as ``\\x1b``, never sent."""
-    text = re.sub(r"[ \t]*\r?\n[ \t]*", " ", str(value).strip())
-    text = text.replace("\t", "    ").encode("utf-8", "replace").decode("utf-8")
-    return _UNSAFE.sub(_visible, text)
-
-
-def _visible(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def prose(value: object, style: str = "") -> Text:
@@ -80,4 +70,4 @@ def source_line(location: Mapping[str, Any]) -> tuple[str, int, int] | None:
 
 def harmless_same_length(text: str) -> str:
     """The text with each control character replaced by one that keeps the columns."""
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
