@@ -32,6 +32,13 @@ class Ranked(Protocol):
 R = TypeVar("R", bound=Ranked)
 
 
+def explains_of(checks: Mapping[str, object]) -> dict[str, frozenset[str]]:
+    """Check id -> ids of checks whose findings it explains; from checks or their classes."""
+    return {
+        name: frozenset(getattr(check, "explains", frozenset())) for name, check in checks.items()
+    }
+
+
 def explanations(
     findings: Sequence[Ranked], explains: Mapping[str, frozenset[str]]
 ) -> dict[tuple[int, str], tuple[str, ...]]:
