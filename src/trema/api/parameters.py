@@ -28,7 +28,7 @@ Step = Annotated[int, Query(ge=0, le=STEP_LIMIT)]
 Start = Annotated[int | None, Query(ge=0, le=STEP_LIMIT, description="First step wanted.")]
 End = Annotated[int | None, Query(ge=0, le=STEP_LIMIT, description="Last step wanted.")]
 Word = Annotated[str, Query(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
-Words = Annotated[list[Annotated[str, Query(min_length=1, max_length=255)]], Query(max_length=64)]
+Words = list[Annotated[str, Query(min_length=1, max_length=255)]]
 Cursor = Annotated[
     str | None, Query(max_length=200, description="The cursor of the answer before.")
 ]
@@ -43,6 +43,11 @@ _MEANING = {
     422: "The request is not valid.",
     429: "Too many requests.",
 }
+
+
+def several(description: str) -> Any:
+    """A parameter that may be given again and again, or not at all."""
+    return Query(default_factory=list, max_length=64, description=description)
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from trema.api.models import (
     RunPage,
     RunRow,
 )
-from trema.api.parameters import After, QueriesOf, RunId, Words, problems
+from trema.api.parameters import After, QueriesOf, RunId, Words, problems, several
 
 router = APIRouter(tags=["runs"])
 
@@ -27,13 +27,14 @@ Order = Literal["asc", "desc"]
 @router.get("/runs", responses=problems(404))
 def list_runs(
     queries: QueriesOf,
+    *,
     after: Annotated[
         str | None, Query(max_length=1000, description="The ``next`` of the page before.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     search: Annotated[str, Query(max_length=255, description="Part of a name, id or tag.")] = "",
-    tag: Annotated[Words, Query(description="Only runs with all of these tags.")] = [],
-    state: Annotated[Words, Query(description="Only runs in one of these states.")] = [],
+    tag: Annotated[Words, several("Only runs with all of these tags.")],
+    state: Annotated[Words, several("Only runs in one of these states.")],
     sort: SortBy = "started",
     order: Order = "desc",
     archived: Annotated[bool, Query(description="The runs put aside instead.")] = False,

@@ -20,6 +20,7 @@ from trema.api.parameters import (
     Word,
     Words,
     problems,
+    several,
 )
 
 router = APIRouter(tags=["series"], responses=problems(404))
@@ -48,7 +49,8 @@ Keys = Annotated[
 def list_series(
     queries: QueriesOf,
     run: RunId,
-    fact: Annotated[Words, Query(description="Only series of these facts.")] = [],
+    *,
+    fact: Annotated[Words, several("Only series of these facts.")],
     after: After = 0,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
 ) -> SeriesList:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from trema.api.models import Comparison, EventPage, SourceFile
-from trema.api.parameters import NAME, After, QueriesOf, RunId, Words, problems
+from trema.api.parameters import NAME, After, QueriesOf, RunId, Words, problems, several
 
 router = APIRouter(tags=["runs"], responses=problems(404))
 
@@ -34,7 +34,8 @@ def get_source(
 def list_events(
     queries: QueriesOf,
     run: RunId,
-    kind: Annotated[Words, Query(description="Only records of these kinds.")] = [],
+    *,
+    kind: Annotated[Words, several("Only records of these kinds.")],
     after: After = 0,
     limit: Annotated[int, Query(ge=1, le=2000)] = 500,
 ) -> EventPage:

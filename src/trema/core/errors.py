@@ -5,6 +5,7 @@ TremaError
 │   ├── UnknownOption     a setting that does not exist
 │   └── UnknownCheck      a check id that does not exist
 ├── MissingExtra          an optional dependency is not installed; names the install command
+├── NotAllowed            the caller may read but not do this
 └── RunNotFound           no run of this name or id in the folder
 """
 
@@ -37,6 +38,10 @@ class MissingExtra(TremaError, ImportError):
         super().__init__(
             f"{feature} needs packages that are not installed: run pip install 'trema[{extra}]'"
         )
+
+
+class NotAllowed(TremaError):
+    """The caller may read but not do this."""
 
 
 class RunNotFound(TremaError, LookupError):
