@@ -3,10 +3,12 @@
 TremaError
 ├── UsageError            a call that cannot be right: says what was expected, what came, what to do
 │   ├── UnknownOption     a setting that does not exist
-│   └── UnknownCheck      a check id that does not exist
+│   ├── UnknownCheck      a check id that does not exist
+│   └── RunActive         the run is still being written, so it cannot be deleted
 ├── MissingExtra          an optional dependency is not installed; names the install command
 ├── NotAllowed            the caller may read but not do this
-└── RunNotFound           no run of this name or id in the folder
+└── NotFound              nothing of this name or id
+    └── RunNotFound       no run of this name or id in the folder
 """
 
 from __future__ import annotations
@@ -31,6 +33,10 @@ class UnknownCheck(UsageError):
     """A check id that does not exist."""
 
 
+class RunActive(UsageError):
+    """The run is still being written."""
+
+
 class MissingExtra(TremaError, ImportError):
     """An optional dependency is not installed."""
 
@@ -44,7 +50,11 @@ class NotAllowed(TremaError):
     """The caller may read but not do this."""
 
 
-class RunNotFound(TremaError, LookupError):
+class NotFound(TremaError, LookupError):
+    """Nothing of this name or id."""
+
+
+class RunNotFound(NotFound):
     """No run of this name or id."""
 
 
