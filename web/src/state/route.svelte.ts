@@ -1,36 +1,11 @@
-// The address is the state of the page: `#/run/ID?finding=…`. Hash routes work below any mount point.
+// The address is the state of the page.
 import '../api/client'; // takes the token out of the address before it is read
+import { address, parse, type Query } from '../lib/address';
 
-export type Query = Record<string, string | number | readonly string[] | null | undefined>;
-
-function parse(hash: string): { parts: string[]; query: URLSearchParams } {
-  const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
-  const parts = path.split('/').filter(Boolean).map(safeDecode);
-  return { parts, query: new URLSearchParams(query) };
-}
-
-function safeDecode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** An address below this page, for `href`. */
-export function address(parts: readonly string[], query: Query = {}): string {
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    if (Array.isArray(value)) for (const item of value) search.append(name, String(item));
-    else if (value !== null && value !== undefined && value !== '') search.set(name, String(value));
-  }
-  const text = search.toString();
-  return `#/${parts.map(encodeURIComponent).join('/')}${text ? `?${text}` : ''}`;
-}
+export { address, type Query };
 
 class Route {
   parts = $state.raw<string[]>([]);
-  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- replaced as a whole, never changed
   query = $state.raw(new URLSearchParams());
 
   constructor() {
