@@ -1,7 +1,8 @@
 """What a store is.
 
-A store is an index over journals. It holds nothing that the journals do not hold, so it can be
-dropped and rebuilt; losing it costs time, never data.
+A store is an index over run folders. Of a run it holds nothing that the folder does not hold, so
+it can be dropped and rebuilt; losing it costs time, never data. A team server also keeps here what
+people did and who may come in: actions and tokens are not part of a run and outlive it.
 
 **Ingestion** takes in batches: the records between two byte offsets of the journal of one rank of
 one run. A batch and its cursor are one transaction: after a crash both are there or neither.
@@ -20,8 +21,16 @@ and findings carry the run's ``revision`` at which they were written, and ``afte
 written later; a series is read from a ``position``, the count of points already seen. Whoever
 has seen all revisions up to n misses nothing by asking for those after n.
 
-**Absence.** An unknown run raises :class:`~trema.core.errors.RunNotFound` everywhere. A fact that
-was not observed is an empty series, never an error and never zero.
+**Changes.** Each write to a run, points too, sets its ``touched`` to the database's clock in
+microseconds, and to more than before. Two databases behave differently: in PostgreSQL a
+transaction can become visible after one that has a later time, and SQLite's clock counts
+milliseconds. So whoever follows with ``touched(since)`` asks with an overlap of some seconds and
+passes over what it has seen. A deleted run leaves its id and time in ``removed``; adding it again
+takes that back.
+
+**Absence.** An unknown run raises :class:`~trema.core.errors.RunNotFound`; a question about many
+runs leaves it out. A fact that was not observed is an empty series, never an error and never
+zero.
 
 **Numbers.** NaN and ±inf come back as they went in. ``minimum`` and ``maximum`` of a block are over
 its finite values, None when it has none.
@@ -170,11 +179,85 @@ class Block:
     """What is known of consecutive points without reading them."""
 
     count: int
-    first_step: int
-    last_step: int
+    first_step: int  # the least
+    last_step: int  # the greatest
     minimum: float | None  # of the finite values
     maximum: float | None
     nonfinite: int  # values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Touch:
+    """A run that changed; ``touched`` is when, in microseconds by the database's clock."""
+
+    run: str
+    revision: int
+    touched: int
+    state: str
+    updated: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingHead:
+    """A finding over all its ranks without its document."""
+
+    run: str
+    id: str
+    segment: int
+    check: str
+    cause: str
+    severity: str
+    state: str  # active, gone
+    title: str
+    layer: str | None
+    rank: int  # 1 is what to fix first, 0 when not known
+    explained: bool  # another finding explains it
+
+
+@dataclass(frozen=True)
+class Window:
+    """Points of a series of numbers in the order of their steps, thinned to stretches.
+
+    When ``thinned``, each stretch stands at its last step and the first point is a stretch of its
+    own, so that the first and the last step stay. A stretch with NaN or ±inf shows the last of
+    these as its value: a page can mark it. When not thinned, these are the points.
+
+    steps : ndarray of shape (n,), int64; n is at most the width asked for
+    values : ndarray of shape (n,), float64; the last value of each stretch
+    low, high : ndarray of shape (n,), float64; extremes of the finite values of each stretch, NaN
+        where it has none; None when not thinned
+    position : the count of points of the whole series, for the next read
+    """
+
+    steps: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    low: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
+    thinned: bool = False
+    position: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """What a person did; ``number`` counts up in the order in which the store learned of it."""
+
+    number: int
+    id: str
+    time: float
+    kind: str  # mute, unmute, tags, archive, delete …
+    run: str | None
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """A right to use a server; the secret itself is kept nowhere."""
+
+    id: str
+    name: str
+    scope: str  # read, write
+    created: float
+    revoked: float | None = None
 
 
 class Store(Protocol):
@@ -192,6 +275,21 @@ class Store(Protocol):
 
         Raises RunNotFound, CursorConflict, JournalReplaced.
         """
+
+    def mark_killed(self, run: str) -> bool:
+        """Set the ranks that have not ended to ``killed``; whether there were any.
+
+        A later record brings a rank back to ``running``.
+        """
+
+    def put_source(self, run: str, path: str, text: str) -> None:
+        """Keep a file that took part in a run; one of the same path is replaced.
+
+        Raises UsageError when the path is empty or longer than 1,000 characters.
+        """
+
+    def delete_run(self, run: str) -> None:
+        """Forget a run and all of it; its journals and what people did are not touched."""
 
     def journals(self, run: str) -> dict[int, JournalState]:
         """How far the journal of each rank has been read."""
@@ -238,8 +336,90 @@ class Store(Protocol):
     def blocks(self, run: str, key: SeriesKey) -> list[Block]:
         """The blocks of a series, oldest first."""
 
-    def delete_run(self, run: str) -> None:
-        """Forget a run; its journals are not touched."""
+    def series_info(
+        self,
+        run: str,
+        *,
+        facts: Collection[str] | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> list[tuple[int, str, SeriesKey, int]]:
+        """Series in order of appearance: cursor to pass as ``after``, digest, key and points."""
+
+    def keys_of(self, runs: Collection[str], fact: str) -> dict[str, dict[SeriesKey, int]]:
+        """The series of one fact of many runs, with their number of points."""
+
+    def find_series(self, run: str, digests: Collection[str]) -> dict[str, SeriesKey]:
+        """The series of these digests; those that are not known are left out."""
+
+    def window(
+        self,
+        run: str,
+        key: SeriesKey,
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        width: int = 1000,
+    ) -> Window:
+        """The points from step ``start`` to step ``end``, both included, in ``width`` stretches.
+
+        A stretch is an equal part of the steps, as a column of the screen is. Points that are
+        arrays are left out. Raises UsageError for a width below 2.
+        """
+
+    def curves(self, wanted: Mapping[str, SeriesKey], width: int = 64) -> dict[str, Window]:
+        """One series of each of many runs, thinned; runs and series not known are left out."""
+
+    def rows_at(self, run: str, key: SeriesKey, *, start: int, end: int) -> Points:
+        """The points from step ``start`` to step ``end``, both included, numbers or arrays."""
+
+    def now(self) -> int:
+        """The database's clock, in microseconds since 1970."""
+
+    def touched(self, since: int = 0) -> list[Touch]:
+        """Runs that changed after a time, oldest change first; ask with some seconds' overlap."""
+
+    def removed(self, since: int = 0) -> list[tuple[str, int]]:
+        """Runs deleted after a time, and when; ask with some seconds' overlap."""
+
+    def heads(self, runs: Collection[str] | None = None) -> list[FindingHead]:
+        """Findings of some runs, or of all, without their documents, the worst of a run first."""
+
+    def sources(self, run: str) -> list[str]:
+        """Paths of the files that took part in a run, sorted."""
+
+    def source(self, run: str, path: str) -> str | None:
+        """The text of a file that took part in a run; None when it was not kept."""
+
+    def add_action(
+        self, id: str, *, time: float, kind: str, run: str | None, data: Mapping[str, Any]
+    ) -> bool:
+        """Record what a person did; False when an action of this id is known.
+
+        The run need not be known. Raises UsageError when the id or the run is empty or longer
+        than 255 characters.
+        """
+
+    def actions(self, *, after: int = 0) -> list[Action]:
+        """Actions after a number; whoever has seen all up to n misses nothing by asking so."""
+
+    def add_token(self, token: Token, digest: str) -> None:
+        """Keep a token by the digest of its secret.
+
+        Raises UsageError when the scope is neither read nor write, or the id or digest is taken.
+        """
+
+    def token(self, digest: str) -> Token | None:
+        """The token of this digest, also a revoked one."""
+
+    def tokens(self) -> list[Token]:
+        """All tokens, oldest first."""
+
+    def revoke_token(self, id: str) -> bool:
+        """Take a token out of force; False when it is unknown or was revoked before."""
+
+    def claim(self, key: str) -> bool:
+        """True for exactly one caller ever, over all processes."""
 
     def close(self) -> None:
         """Give back the connections."""

@@ -67,6 +67,15 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction whose queries all see one state of the database."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":  # SQLite always does so
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
+
+
+@contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes."""
     with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():

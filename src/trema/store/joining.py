@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from trema.core.diagnosis import Severity
-from trema.store.base import StoredFinding
+from trema.store.base import FindingHead, StoredFinding
 
 
 def weight(severity: str) -> int:
@@ -48,6 +49,23 @@ def joined(parts: Sequence[StoredFinding]) -> StoredFinding:
         revision=max(part.revision for part in parts),
         document=document,
     )
+
+
+def joined_heads(parts: Iterable[tuple[int, FindingHead]]) -> list[FindingHead]:
+    """One head a finding from those of each rank, the worst of a run first."""
+    groups: dict[tuple[str, int, str], list[tuple[int, FindingHead]]] = {}
+    for rank, part in parts:
+        groups.setdefault((part.run, part.segment, part.id), []).append((rank, part))
+    heads = []
+    for group in groups.values():
+        main = min(group, key=lambda item: (_order(item[1]), item[0]))[1]
+        worst = max((part.severity for _, part in group), key=weight)
+        heads.append(main if main.severity == worst else replace(main, severity=worst))
+    return sorted(heads, key=lambda head: (head.run, *_order(head), head.segment, head.id))
+
+
+def _order(head: FindingHead) -> tuple[bool, int]:
+    return head.state != "active", -weight(head.severity)
 
 
 def urgency(finding: StoredFinding) -> tuple[Any, ...]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from trema.store.thinning import sketch
+
 #: Points of numbers in a full block.
 BLOCK_POINTS = 1024
 #: Values in a full block of arrays: 512 KiB, because the last block is written again as it grows.
@@ -40,7 +42,7 @@ class PackedBlock:
 
     def row(self, series: int) -> dict[str, object]:
         """The block as a row of the table."""
-        values = np.asarray(self.values, dtype="<f8")
+        steps, values = np.asarray(self.steps, dtype="<i8"), np.asarray(self.values, dtype="<f8")
         finite = values[np.isfinite(values)]
         return {
             "series": series,
@@ -48,12 +50,14 @@ class PackedBlock:
             "start": self.start,
             "count": len(self.steps),
             "shape": ",".join(map(str, self.shape)),
-            "first_step": self.steps[0],
-            "last_step": self.steps[-1],
+            # a run that was resumed may go back
+            "first_step": int(steps.min()),
+            "last_step": int(steps.max()),
             "minimum": float(finite.min()) if finite.size else None,
             "maximum": float(finite.max()) if finite.size else None,
             "nonfinite": int(values.size - finite.size),
-            "steps": np.asarray(self.steps, dtype="<i8").tobytes(),
+            "sketch": None if self.shape else sketch(steps, values),
+            "steps": steps.tobytes(),
             "values": values.tobytes(),
         }
 

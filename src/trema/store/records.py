@@ -17,6 +17,8 @@ from trema.store.packing import Point, Value
 EVENT_KINDS = frozenset({"run", "info", "tensor", "observation", "epoch", "error", "log", "end"})
 #: Characters of an indexed word; PostgreSQL refuses index entries past 2.7 kB.
 WORD_LIMIT = 255
+#: Characters of a title or layer that a list of findings shows.
+HEAD_LIMIT = 1000
 _INT64 = 2**63
 
 
@@ -70,6 +72,18 @@ def moment(value: Any) -> float:
 def word(value: Any, default: str = "") -> str:
     """A string short enough to be indexed."""
     return value[:WORD_LIMIT] if isinstance(value, str) else default
+
+
+def head(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a list of findings shows of one."""
+    where, title, rank = document.get("where"), document.get("title"), document.get("rank")
+    layer = where.get("layer") if isinstance(where, dict) else None
+    return {
+        "title": title[:HEAD_LIMIT] if isinstance(title, str) else "",
+        "layer": layer[:HEAD_LIMIT] if isinstance(layer, str) else None,
+        "priority": whole(rank) or 0,
+        "explained": bool(document.get("explained_by")),
+    }
 
 
 def to_text(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     Double,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 VERSION_TABLE = "trema_version"
@@ -41,8 +43,8 @@ class SafeText(TypeDecorator[str]):
         return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        if value is None:
-            return None
+        if value is None or "\\" not in value:
+            return value
         return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), value)
 
 
@@ -64,8 +66,18 @@ runs = Table(
     Column("updated", Double, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("metadata", Text, nullable=False),  # ASCII JSON
+    Column("touched", BigInteger, nullable=False, server_default="0"),  # microseconds
     UniqueConstraint("id", name="trema_runs_id"),
     Index("trema_runs_started", "started", "id"),
+    Index("trema_runs_touched", "touched"),
+)
+
+removed = Table(
+    "trema_removed",
+    metadata,
+    Column("id", SafeText, nullable=False),  # of the run
+    Column("touched", BigInteger, nullable=False),  # microseconds
+    PrimaryKeyConstraint("id", name="trema_removed_pk"),
 )
 
 
@@ -112,6 +124,11 @@ findings = Table(
     Column("state", SafeText, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("document", Text, nullable=False),  # ASCII JSON
+    # from the document, so that a list of many findings need not read it
+    Column("title", SafeText, nullable=False, server_default=""),
+    Column("layer", SafeText),
+    Column("priority", BigInteger, nullable=False, server_default="0"),  # its "rank"
+    Column("explained", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("run", "segment", "id", "rank", name="trema_findings_pk"),
     Index("trema_findings_severity", "severity"),
     Index("trema_findings_check", "check"),
@@ -141,13 +158,60 @@ blocks = Table(
     Column("start", BigInteger, nullable=False),  # points of the series before this block
     Column("count", BigInteger, nullable=False),
     Column("shape", Text, nullable=False),  # of one value: "" for a number, "64" or "2,3"
-    Column("first_step", BigInteger, nullable=False),
-    Column("last_step", BigInteger, nullable=False),
+    Column("first_step", BigInteger, nullable=False),  # the least
+    Column("last_step", BigInteger, nullable=False),  # the greatest
     Column("minimum", Double),
     Column("maximum", Double),
     Column("nonfinite", BigInteger, nullable=False),
+    # stands before the values: SQLite reads a row from its beginning
+    Column("sketch", LargeBinary),  # see thinning.py; NULL for arrays and blocks of old versions
     Column("steps", LargeBinary, nullable=False),  # int64, little endian
     Column("values", LargeBinary, nullable=False),  # float64, little endian
     PrimaryKeyConstraint("series", "number", name="trema_blocks_pk"),
     ForeignKeyConstraint(["series"], ["trema_series.key"], ondelete="CASCADE"),
+)
+
+sources = Table(
+    "trema_sources",
+    metadata,
+    _run(),
+    Column("digest", Text, nullable=False),  # of the path, which may be too long to index
+    Column("path", SafeText, nullable=False),
+    Column("text", LargeBinary, nullable=False),  # UTF-8, surrogates as they are
+    PrimaryKeyConstraint("run", "digest", name="trema_sources_pk"),
+)
+
+# what people did and who may come in: no part of a run
+
+actions = Table(
+    "trema_actions",
+    metadata,
+    Column("number", Key, primary_key=True, autoincrement=True),
+    Column("id", SafeText, nullable=False),
+    Column("time", Double, nullable=False),
+    Column("kind", SafeText, nullable=False),
+    Column("run", SafeText),  # its id: the run may be deleted, or not be here yet
+    Column("data", Text, nullable=False),  # ASCII JSON
+    UniqueConstraint("id", name="trema_actions_id"),
+)
+
+tokens = Table(
+    "trema_tokens",
+    metadata,
+    Column("id", SafeText, nullable=False),
+    Column("name", SafeText, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("revoked", Double),
+    Column("digest", Text, nullable=False),
+    PrimaryKeyConstraint("id", name="trema_tokens_pk"),
+    UniqueConstraint("digest", name="trema_tokens_digest"),
+)
+
+claims = Table(
+    "trema_claims",
+    metadata,
+    Column("digest", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),  # microseconds
+    PrimaryKeyConstraint("digest", name="trema_claims_pk"),
 )

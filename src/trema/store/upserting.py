@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, bindparam, select, update
@@ -11,13 +11,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from trema.store.base import SeriesKey
 from trema.store.packing import PackedBlock, Point, extend, unpacked_block
-from trema.store.records import to_text, word
+from trema.store.records import head, to_text, word
 from trema.store.schema import blocks, findings, series
 
 T = TypeVar("T")
 
 #: Parameters of one query: SQLite before 3.32 allows 999.
-_AT_ONCE = 500
+AT_ONCE = 500
 
 
 def upsert(
@@ -26,17 +26,20 @@ def upsert(
     rows: Sequence[Mapping[str, Any]],
     key: Sequence[str],
     change: Mapping[str, Any] | None = None,
-) -> None:
-    """Insert rows; those whose key exists take the changes, or stay as they are without."""
+) -> int:
+    """Insert rows; those whose key exists take the changes, or stay as they are without.
+
+    The answer is the number of rows that were inserted or changed.
+    """
     if not rows:
-        return
+        return 0
     make = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
     statement: Any = make(table)
     if change:
         statement = statement.on_conflict_do_update(index_elements=list(key), set_=dict(change))
     else:
         statement = statement.on_conflict_do_nothing(index_elements=list(key))
-    db.execute(statement, [dict(row) for row in rows])
+    return db.execute(statement, [dict(row) for row in rows]).rowcount
 
 
 def replace(
@@ -75,6 +78,7 @@ def write_findings(
                 "state": word(document.get("state"), "active"),
                 "revision": revision,
                 "document": to_text(document),
+                **head(document),
             }
         )
     replace(db, findings, rows, ["run", "segment", "id", "rank"])
@@ -101,7 +105,7 @@ def write_points(db: Connection, run: int, points: Mapping[SeriesKey, Sequence[P
         for mark, key in digests.items()
     ]
     upsert(db, series, new, ["run", "digest"])
-    for some in _chunks(list(digests), _AT_ONCE):
+    for some in chunks(list(digests), AT_ONCE):
         known = db.execute(
             select(series.c.key, series.c.digest, series.c.points).where(
                 series.c.run == run, series.c.digest.in_(some)
@@ -148,11 +152,16 @@ def _tails(db: Connection, keys: Sequence[int]) -> dict[int, PackedBlock]:
 
 def digest(key: SeriesKey) -> str:
     """A short name of a series in its run."""
-    parts = (str(key.rank), str(key.segment), key.phase, key.fact, key.name)
+    return short_name((str(key.rank), str(key.segment), key.phase, key.fact, key.name))
+
+
+def short_name(parts: Iterable[str]) -> str:
+    """A short name of strings that may be too long for an index."""
     text = "".join(f"{len(part)}:{part}" for part in parts)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The items, so many at a time."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
