@@ -587,6 +587,7 @@ class Received(Model):
 
     run: str
     journals: list[JournalCursor]
+    dropped: int = 0  # records of this request that break a bound and were not kept
 
 
 class NewRun(Model):
