@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer
+from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
 
 from trema.api import (
     routes_changes,
@@ -19,8 +22,13 @@ from trema.api import (
     routes_series,
     routes_source,
 )
-from trema.api.parameters import problems
+from trema.api.answers import Answers
+from trema.api.guard import Guard
+from trema.api.parameters import caller_of, problems
+from trema.api.problems import install_problems
+from trema.api.running import Running
 from trema.api.settings import Settings
+from trema.api.static_files import StaticFiles
 from trema.core.version import __version__
 
 _ROUTES = (
@@ -44,17 +52,32 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # its page would load scripts from another origin
         redoc_url=None,
         generate_unique_id_function=_operation,
+        lifespan=_running,
     )
     app.state.settings = settings
+    install_problems(app)
+    # the last one added is the first that a request meets
+    app.add_middleware(Guard, settings=settings, access=lambda: app.state.running.access)
+    app.add_middleware(Answers)
     app.include_router(_api())
+    page = StaticFiles(settings.static)
+    app.add_route("/{path:page}", page.serve, methods=["GET"], include_in_schema=False)
     return app
 
 
+@asynccontextmanager
+async def _running(app: FastAPI) -> AsyncIterator[None]:
+    running = await run_in_threadpool(Running.open, app.state.settings)
+    async with running:
+        app.state.running = running
+        yield
+
+
 def _api() -> APIRouter:
-    # the guard checks the token before a route is looked for; this documents it
-    token = Depends(HTTPBearer(auto_error=False, description="The token of the address opened."))
     api = APIRouter(
-        prefix="/api", dependencies=[token], responses=problems(401, 403, 421, 422, 429)
+        prefix="/api",
+        dependencies=[Depends(caller_of)],
+        responses=problems(401, 403, 421, 422, 429),
     )
     for module in _ROUTES:
         api.include_router(module.router)
@@ -66,3 +89,20 @@ def _api() -> APIRouter:
 def _operation(route: APIRoute) -> str:
     """``list_runs`` as ``listRuns``: the name of a function in TypeScript."""
     return re.sub(r"_(\w)", lambda found: found[1].upper(), route.name)
+
+
+class _PagePath(Convertor[str]):
+    """Any path but those of the API, so that a wrong method there is told as such."""
+
+    regex = "(?!api(?:/|$)).*"
+
+    def convert(self, value: str) -> str:
+        """The path as it came."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """The path as it came."""
+        return value
+
+
+register_url_convertor("page", _PagePath())

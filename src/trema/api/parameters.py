@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
 
+from trema.api.access import CALLER, Caller
 from trema.api.models import Problem
 
 if TYPE_CHECKING:
     from trema.api.queries import Queries
-else:
-    Queries = object
+    from trema.api.running import Running
+else:  # FastAPI reads annotations, and these modules read this one
+    Queries = Running = object
 
 STEP_LIMIT = 2**53 - 1  # the largest integer that a browser keeps exactly
 #: No control character and no path separator: ids are names of folders.
@@ -55,10 +59,35 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: {"model": Problem, "description": _MEANING[code]} for code in codes}
 
 
+def running_of(request: Request) -> Running:
+    """The parts of the running server."""
+    running: Running = request.app.state.running
+    return running
+
+
 def queries_of(request: Request) -> Queries:
-    """The queries of the application."""
-    queries: Queries = request.app.state.queries
-    return queries
+    """The queries of the running server."""
+    return running_of(request).queries
+
+
+def caller_of(
+    request: Request,
+    _: Annotated[
+        object,
+        Depends(HTTPBearer(auto_error=False, description="The token of the address opened.")),
+    ],
+) -> Caller:
+    """Who sent the request.
+
+    The guard found out before a route was looked for; asking again here documents it, and keeps
+    a route shut that the guard should ever miss.
+    """
+    caller = request.scope.get(CALLER)
+    if not isinstance(caller, Caller):
+        raise HTTPException(401, "expected a token but got none")
+    return caller
 
 
 QueriesOf = Annotated[Queries, Depends(queries_of)]
+RunningOf = Annotated[Running, Depends(running_of)]
+CallerOf = Annotated[Caller, Depends(caller_of)]

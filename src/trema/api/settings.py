@@ -32,6 +32,8 @@ class Settings:
     token : the one token of a local server; None: tokens are those in the store
     hosts : names that a request may give as its host, beside those of the loopback device
     port : the port that is served, None where requests may name any
+    any_address : a request may give any IP address as its host, as on a machine in a network
+    static : the folder of the built page, None for the one in the package
     """
 
     url: str
@@ -40,4 +42,6 @@ class Settings:
     token: str | None = field(default=None, repr=False)
     hosts: tuple[str, ...] = ()
     port: int | None = None
+    any_address: bool = False
+    static: Path | None = None
     limits: Limits = Limits()
