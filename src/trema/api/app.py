@@ -24,6 +24,7 @@ from trema.api import (
 )
 from trema.api.answers import Answers
 from trema.api.guard import Guard
+from trema.api.opening import OPEN, Ticket, fragment
 from trema.api.parameters import caller_of, problems
 from trema.api.problems import install_problems
 from trema.api.running import Running
@@ -60,6 +61,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Guard, settings=settings, access=lambda: app.state.running.access)
     app.add_middleware(Answers)
     app.include_router(_api())
+    if settings.ticket and settings.token:
+        ticket = Ticket(settings.ticket, fragment(settings.token, settings.opens))
+        app.add_route(OPEN, ticket.redirect, methods=["GET"], include_in_schema=False)
     page = StaticFiles(settings.static)
     app.add_route("/{path:page}", page.serve, methods=["GET"], include_in_schema=False)
     return app
@@ -69,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
 async def _running(app: FastAPI) -> AsyncIterator[None]:
     running = await run_in_threadpool(Running.open, app.state.settings)
     async with running:
-        app.state.running = running
+        app.state.running, app.state.store = running, running.store
         yield
 
 

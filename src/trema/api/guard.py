@@ -18,7 +18,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from trema.api.access import CALLER, Caller, bearer
+from trema.api.access import CALLER as CALLER
+from trema.api.access import Caller, bearer
 from trema.api.answers import is_api, path_of
 from trema.api.limits import Rate, body_limit, bounded, too_many
 from trema.api.settings import LOOPBACK, Settings

@@ -17,6 +17,7 @@ from trema.api.follow import Follow
 from trema.api.limits import Places
 from trema.api.settings import Settings
 from trema.store import open_store
+from trema.store.following import Follower
 
 if TYPE_CHECKING:
     from trema.api.queries import Queries
@@ -32,7 +33,8 @@ class Running:
             StoredTokens(store) if settings.token is None else OneToken(settings.token)
         )
         self.places = Places(settings.limits.streams, settings.limits.client_streams)
-        self.follow = Follow(_steps(settings, store, queries))
+        self.follower = Follower(settings.root, store) if settings.root is not None else None
+        self.follow = Follow(self._steps())
         self.feed: Feed
         self._ending = ExitStack()
 
@@ -54,7 +56,16 @@ class Running:
     def problems(self) -> list[str]:
         """What does not work at present, a sentence each."""
         found = self.follow.problems
+        if self.follower is not None:
+            found += self.follower.problems
         return found if self.feed.problem is None else [*found, self.feed.problem]
+
+    def _steps(self) -> dict[str, Callable[[], object]]:
+        """What the thread does each time, by what a person would call it."""
+        steps: dict[str, Callable[[], object]] = {}
+        if self.follower is not None:
+            steps["reading the journals"] = self.follower.step
+        return steps
 
     async def __aenter__(self) -> Running:
         self.feed = Feed(self.queries)
@@ -67,18 +78,6 @@ class Running:
         await self.feed.stop()
         await run_in_threadpool(self.follow.stop)
         await run_in_threadpool(self.store.close)
-
-
-def _steps(
-    settings: Settings, store: SqlStore, queries: Queries
-) -> dict[str, Callable[[], object]]:
-    steps: dict[str, Callable[[], object]] = {}
-    if settings.root is not None:
-        from trema.store.index import index_runs
-
-        root, url = settings.root, settings.url
-        steps["reading the journals"] = lambda: index_runs(root, url)
-    return steps
 
 
 @contextmanager

@@ -30,16 +30,20 @@ class Settings:
     url : the database
     root : the run folder that is followed, None for a team server
     token : the one token of a local server; None: tokens are those in the store
+    ticket : opens the page once, in a browser that was started with it
+    opens : the run that the ticket leads to, None for the list
     hosts : names that a request may give as its host, beside those of the loopback device
     port : the port that is served, None where requests may name any
     any_address : a request may give any IP address as its host, as on a machine in a network
     static : the folder of the built page, None for the one in the package
     """
 
-    url: str
+    url: str = field(repr=False)  # may hold a password
     root: Path | None = None
     mode: Literal["local", "server"] = "local"
     token: str | None = field(default=None, repr=False)
+    ticket: str | None = field(default=None, repr=False)
+    opens: str | None = None
     hosts: tuple[str, ...] = ()
     port: int | None = None
     any_address: bool = False

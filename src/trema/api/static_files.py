@@ -28,7 +28,7 @@ _MISSING = """\
 The page of Trema is not built in this installation.
 
 It is part of every released package: pip install --upgrade 'trema[server]'
-In a checkout of the source, build it with: npm ci --prefix web && npm run build --prefix web
+In a checkout of the source, make web builds it (npm ci && npm run build, in the folder web).
 
 The API answers below /api/ all the same.
 """

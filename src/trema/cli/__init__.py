@@ -43,6 +43,20 @@ class Format(StrEnum):
 
 
 Dir = Annotated[Path | None, typer.Option("--dir", help="The folder that holds the runs.")]
+Host = Annotated[str, typer.Option(help="The address to listen at.")]
+Port = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Default: 6120, or the next that is free.")
+]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Open no browser.")]
+Database = Annotated[
+    str | None,
+    typer.Option(envvar="TREMA_DATABASE", help="URL of a PostgreSQL or SQLite database."),
+]
+
+server_app = typer.Typer(help="Serve the runs of a team from one database.", no_args_is_help=False)
+token_app = typer.Typer(help="Tokens of the team's server.", no_args_is_help=True)
+app.add_typer(server_app, name="server")
+server_app.add_typer(token_app, name="token")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -180,10 +194,88 @@ def index(
 @app.command()
 def demo(
     json: Annotated[Path | None, typer.Option(help="Write the findings document here.")] = None,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
+    no_browser: NoBrowser = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the page until Ctrl-C, also without a terminal.")
+    ] = False,
     dir: Dir = None,
 ) -> None:
-    """Train a buggy program on real images for under a minute and show the diagnoses."""
+    """Train a buggy program on real images for under a minute and open its page."""
     from trema.cli.demo import run_demo
 
-    raise SystemExit(run_demo(json, dir))
+    raise SystemExit(run_demo(json, dir, browser=not no_browser, serve=serve))
+
+
+@app.command()
+def ui(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DIR|URL]",
+            help="A project, its .trema, a database, or a server. Default: .trema here.",
+        ),
+    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = None,
+    no_browser: NoBrowser = False,
+) -> None:
+    """Open the page of the runs: findings, curves, layers and source, live."""
+    from trema.cli.ui import run_ui
+
+    run_ui(target, host=host, port=port, browser=not no_browser)
+
+
+@server_app.callback(invoke_without_command=True)
+def server(
+    context: typer.Context,
+    database: Database = None,
+    host: Host = "127.0.0.1",
+    port: Port = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A name by which browsers reach it; may be repeated.")
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(min=1, help="Requests a second of one client and process.")
+    ] = 200.0,
+) -> None:
+    """Serve the runs of a team from one database."""
+    context.obj = database
+    if context.invoked_subcommand is not None:
+        return
+    from trema.cli.server import run_server
+
+    run_server(database, host=host, port=port, workers=workers, hosts=allow_host or (), rate=rate)
+
+
+@token_app.command("create")
+def create_token(
+    context: typer.Context,
+    name: Annotated[str, typer.Option(help="Whose it is.")],
+    write: Annotated[bool, typer.Option("--write", help="It may also write.")] = False,
+    database: Database = None,
+) -> None:
+    """Make a token; it is printed once."""
+    from trema.cli.server import new_token
+
+    new_token(database or context.obj, name, write=write)
+
+
+@token_app.command("list")
+def list_tokens(context: typer.Context, database: Database = None) -> None:
+    """List the tokens."""
+    from trema.cli.server import list_tokens
+
+    list_tokens(database or context.obj)
+
+
+@token_app.command("revoke")
+def revoke_token(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(metavar="ID", help="As the list shows it.")],
+    database: Database = None,
+) -> None:
+    """End a token."""
+    from trema.cli.server import revoke_token
+
+    revoke_token(database or context.obj, id)

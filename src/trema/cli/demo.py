@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import sys
 import tempfile
@@ -10,13 +11,17 @@ from pathlib import Path
 
 from trema.cli.folders import root_folder
 from trema.cli.run import Options, run_program
-from trema.core.errors import MissingExtra
+from trema.core.errors import MissingExtra, RunNotFound, TremaError
+from trema.journal.folder import find_run
 
 FILES = {"program.py": "train.py", "fashion.npz": "fashion.npz"}
 
 
-def run_demo(json: Path | None, dir: Path | None) -> int:
-    """Train the program under ``trema run``; the exit code.
+def run_demo(json: Path | None, dir: Path | None, *, browser: bool, serve: bool) -> int:
+    """Train the program under ``trema run`` and open its page; the exit code.
+
+    In a terminal the page is served until Ctrl-C. Elsewhere, as in a job of continuous
+    integration, it is started, asked whether it answers, and ended: nothing blocks there.
 
     Raises
     ------
@@ -25,11 +30,45 @@ def run_demo(json: Path | None, dir: Path | None) -> int:
     """
     if importlib.util.find_spec("torch") is None:
         raise MissingExtra("the demo", "torch")
-    folder = _unpack(root_folder(dir))
+    root = root_folder(dir)
+    folder = _unpack(root)
     script = folder / FILES["program.py"]
     print(f"running {script}: a small network on Fashion-MNIST, with bugs", file=sys.stderr)
     sys.stderr.flush()
-    return run_program([str(script)], None, Options(json=json, name="demo", dir=dir))
+    code = run_program([str(script)], None, Options(json=json, name="demo", dir=dir))
+    if code:
+        return code
+    if not browser and not serve:
+        print("trema ui opens the page of this run", file=sys.stderr)
+        return 0
+    return _show(root, browser=browser, serve=serve or _attended())
+
+
+def _show(root: Path, *, browser: bool, serve: bool) -> int:
+    from trema.cli.ui import extra_needed, open_page
+
+    try:
+        with extra_needed():
+            page = open_page(str(root), run=find_run(root, "last").id)
+    except RunNotFound:
+        return 0  # the folder could not be written, which was said before
+    except TremaError as error:
+        print(f"trema: the page cannot be shown: {error}", file=sys.stderr)
+        return 0
+    if serve:
+        page.serve(browser=browser)
+        return 0
+    trouble = page.trouble()
+    if trouble is not None:
+        print(f"trema: {trouble}", file=sys.stderr)
+        return 1
+    print(f"the page answered at\n  {page.address}\ntrema ui serves it; so does a terminal")
+    return 0
+
+
+def _attended() -> bool:
+    """Whether somebody sits at a terminal who can end the server."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
 
 
 def _unpack(root: Path) -> Path:
