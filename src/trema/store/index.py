@@ -16,12 +16,14 @@ from trema.journal.folder import RunFolder, list_runs
 from trema.journal.reader import parse
 from trema.store import open_store
 from trema.store.base import Batch, CursorConflict, JournalReplaced, RunConflict, Store
+from trema.store.replaying import Replay, keep_sources
 
 #: Bytes of journal in one transaction: enough to be quick, little enough to hold in memory.
 BATCH_BYTES = 4 * 2**20
 #: Bytes of the first line that tell journals apart; it carries the time of its writing.
 _HEAD_BYTES = 4096
 _JOURNAL = re.compile(r"rank-(0|[1-9]\d{0,8})\.jsonl")
+_TRIES = 3
 _log = logging.getLogger(__name__)
 
 
@@ -45,12 +47,14 @@ def default_url(root: Path) -> str:
     """The URL of the SQLite index of this folder, in the user's cache and not beside the runs."""
     from sqlalchemy.engine import URL
 
-    path = cache_folder() / "index" / f"{_mark(_origin(root))}.db"
+    path = cache_folder() / "index" / f"{_mark(origin_of(root))}.db"
     return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
 
 
 def index_runs(root: Path, url: str | None = None, *, rebuild: bool = False) -> int:
-    """Bring the index up to date with the journals below ``root/runs``; the records taken in.
+    """Bring the index up to date with what is below ``root``; the records taken in.
+
+    The journals and sources of the runs, and what people did, go into the store.
 
     Runs may still be writing, and other processes may index at the same time. Runs whose folder
     is gone leave the index. A journal that cannot be read is passed over with a log message.
@@ -68,10 +72,12 @@ def index_runs(root: Path, url: str | None = None, *, rebuild: bool = False) -> 
     """
     store = _open(root, url, rebuild)
     try:
-        origin = _origin(root)
+        origin = origin_of(root)
         if (root / "runs").is_dir():
             _forget_gone(store, root, origin)
-        return sum(_index_run(store, folder, origin) for folder in list_runs(root))
+        taken = sum(_index_whole(store, folder, origin) for folder in list_runs(root))
+        Replay(store, root).step()
+        return taken
     finally:
         store.close()
 
@@ -82,8 +88,8 @@ def _open(root: Path, url: str | None, rebuild: bool) -> Store:
         return open_store(place)
     if not place.startswith("sqlite"):
         store = open_store(place)
-        for run in _runs_of(store, _origin(root)):
-            _delete(store, run)
+        for run in runs_of(store, origin_of(root)):
+            delete_run(store, run)
         return store
     from trema.store.connecting import drop
 
@@ -91,7 +97,8 @@ def _open(root: Path, url: str | None, rebuild: bool) -> Store:
     return open_store(place)
 
 
-def _origin(root: Path) -> str:
+def origin_of(root: Path) -> str:
+    """What tells runs of this folder from those of others in one database."""
     return str(root.resolve())
 
 
@@ -100,44 +107,70 @@ def _mark(text: str) -> str:
     return hashlib.blake2b(data, digest_size=12).hexdigest()
 
 
-def _runs_of(store: Store, origin: str) -> list[str]:
+def runs_of(store: Store, origin: str) -> list[str]:
+    """Ids of the runs that came from a folder."""
     return [run.id for run in store.runs(origin=origin, limit=2**31 - 1)]
 
 
 def _forget_gone(store: Store, root: Path, origin: str) -> None:
-    for run in _runs_of(store, origin):
+    for run in runs_of(store, origin):
         if not (root / "runs" / run).is_dir():
-            _delete(store, run)
+            delete_run(store, run)
 
 
-def _delete(store: Store, run: str) -> None:
+def delete_run(store: Store, run: str) -> None:
+    """Forget a run, if the store knows it."""
     try:
         store.delete_run(run)
     except RunNotFound:
         pass  # another process was first
 
 
-def _index_run(store: Store, folder: RunFolder, origin: str) -> int:
-    found = [(path, match) for path in folder.journals() if (match := _rank(path))]
+def _index_whole(store: Store, folder: RunFolder, origin: str) -> int:
+    try:
+        taken = index_run(store, folder, origin)
+        if taken is not None:
+            keep_sources(store, folder, ())
+    except (OSError, RunConflict, RunNotFound) as error:
+        _log.warning("run %s is not indexed: %s", folder.id, error)
+        return 0
+    return taken or 0
+
+
+def index_run(store: Store, folder: RunFolder, origin: str) -> int | None:
+    """Bring one run up to date; the records taken in, None when the folder holds no run.
+
+    Raises
+    ------
+    OSError
+        When a journal cannot be read.
+    RunConflict
+        When the store has a run of this id from another origin.
+    RunNotFound
+        When the run was deleted meanwhile, again and again.
+    """
+    found = [
+        (path, rank) for path in folder.journals() if (rank := journal_rank(path.name)) is not None
+    ]
     metadata = folder.metadata
     if not metadata and not found:
-        return 0
-    for _ in range(3):  # the journal was replaced, or the run deleted meanwhile: once more
+        return None
+    for left in reversed(range(_TRIES)):  # replaced or deleted meanwhile: once more
         try:
             store.add_run(folder.id, metadata, origin=origin)
-            return sum(_index_journal(store, folder.id, path, int(m[1])) for path, m in found)
+            return sum(_index_journal(store, folder.id, path, rank) for path, rank in found)
         except JournalReplaced:
-            _delete(store, folder.id)
+            delete_run(store, folder.id)
         except RunNotFound:
-            continue
-        except (OSError, RunConflict) as error:
-            _log.warning("run %s is not indexed: %s", folder.id, error)
-            return 0
+            if not left:
+                raise
     return 0
 
 
-def _rank(path: Path) -> re.Match[str] | None:
-    return _JOURNAL.fullmatch(path.name)
+def journal_rank(name: str) -> int | None:
+    """The rank whose journal has this file name; None when it is no journal."""
+    match = _JOURNAL.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def _index_journal(store: Store, run: str, path: Path, rank: int) -> int:

@@ -72,8 +72,13 @@ class Ingesting(Database):
         intake = take_in(batch.records, batch.rank)
         with writing(self._engine) as db:
             run = run_row(db, batch.run, lock=True)
-            if not self._due(db, run.key, batch):
+            known = db.execute(
+                select(journals).where(journals.c.run == run.key, journals.c.rank == batch.rank)
+            ).one_or_none()
+            if not self._due(known, batch):
                 return 0
+            if known and known.state == "killed" and intake.taken and intake.state is None:
+                intake.state = "running"  # it was not killed after all
             revision = self._write_events(db, run, batch.rank, intake)
             revision = write_findings(db, run.key, batch.rank, revision, intake.findings)
             write_points(db, run.key, intake.points)
@@ -92,10 +97,7 @@ class Ingesting(Database):
             )
         return intake.taken
 
-    def _due(self, db: Connection, run: int, batch: Batch) -> bool:
-        known = db.execute(
-            select(journals).where(journals.c.run == run, journals.c.rank == batch.rank)
-        ).one_or_none()
+    def _due(self, known: Row[Any] | None, batch: Batch) -> bool:
         cursor = known.cursor if known else 0
         if known and known.head and batch.head and known.head != batch.head:
             raise JournalReplaced(
