@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from trema.core.config import Config
 from trema.engine import active
 from trema.engine.session import Sink
@@ -11,6 +13,8 @@ def wire() -> None:
     """Register the console once; every adapter calls this before it starts a session."""
     if console not in active.sink_factories:
         active.sink_factories.append(console)
+    if os.environ.get("TREMA_SERVER") and sending not in active.sink_factories:
+        active.sink_factories.append(sending)
 
 
 def console(config: Config) -> Sink:
@@ -18,3 +22,10 @@ def console(config: Config) -> Sink:
     from trema.sinks.console import ConsoleSink
 
     return ConsoleSink(config)
+
+
+def sending(config: Config) -> Sink:
+    """The sink that sends a run to a team server."""
+    from trema.journal.sync import SyncSink
+
+    return SyncSink(config)

@@ -108,8 +108,15 @@ Place = Annotated[int, Query(ge=0, le=2**53 - 1)]
 
 @router.put("/runs/{run}", responses=problems(409, 413))
 def send_run(to: To, run: RunId, new: NewRun) -> Received:
-    """Make a run known, or bring what is known of it up to date."""
-    to.store.add_run(run, clean_metadata(run, new.metadata), origin=to.origin())
+    """Make a run known, or bring what is known of it up to date.
+
+    ``alive: false`` in the metadata says that its process is gone: what did not end was killed.
+    """
+    metadata = clean_metadata(run, new.metadata)
+    gone = metadata.pop("alive", True) is False
+    to.store.add_run(run, metadata, origin=to.origin())
+    if gone:
+        to.store.mark_killed(run)
     return _received(to.store, run)
 
 

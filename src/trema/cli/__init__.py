@@ -192,6 +192,27 @@ def index(
 
 
 @app.command()
+def sync(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN…", help="Names or ids; all by default.")
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="The server; default TREMA_SERVER.")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="A file with the token; default TREMA_TOKEN.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
+    dir: Dir = None,
+) -> None:
+    """Send runs to a team server, also those that were killed."""
+    from trema.cli.sync import Options, sync_runs
+
+    options = Options(server=server, token_file=token_file, follow=follow, dir=dir)
+    raise SystemExit(sync_runs(runs or [], options))
+
+
+@app.command()
 def demo(
     json: Annotated[Path | None, typer.Option(help="Write the findings document here.")] = None,
     no_browser: NoBrowser = False,

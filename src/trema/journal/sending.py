@@ -32,12 +32,21 @@ class Trouble(Exception):
     """Something could not be sent.
 
     lasting : trying again soon does not help
+    everywhere : it is so for every run
     after : seconds that the server asks to wait
     """
 
-    def __init__(self, why: str, *, lasting: bool = False, after: float | None = None) -> None:
+    def __init__(
+        self,
+        why: str,
+        *,
+        lasting: bool = False,
+        everywhere: bool = False,
+        after: float | None = None,
+    ) -> None:
         super().__init__(why)
         self.lasting = lasting
+        self.everywhere = everywhere or not lasting
         self.after = after
 
 
@@ -46,9 +55,11 @@ class Progress:
     """What one request brought.
 
     bytes : of the journal that the server took with it
+    more : whether more is likely to wait already
     """
 
     bytes: int = 0
+    more: bool = True
 
 
 class Sender:
@@ -59,6 +70,8 @@ class Sender:
     ranks : whose journals; None: of all
     sources : whether the copies of the user's files are sent too
     name : of the file in which it notes how far it came
+
+    ``known`` says whether it is noted that this server has some of the run.
     """
 
     def __init__(
@@ -81,11 +94,15 @@ class Sender:
         self._broken = 0  # times that the network cut off a batch, one after the other
         self._stuck: dict[int, str] = {}  # rank -> why its journal cannot be sent
         self._told: dict[str, Any] = {}  # metadata that the server has
+        self._told_gone = False  # it knows that the process of the run is gone
         self.sent = self._known()
 
     def _known(self) -> Sent:
         """What was noted before, as far as it is about this server."""
         old, url = read_sent(self.folder), self._client.server.url
+        self.known = (
+            old is not None and old.server == url and any(of.sent for of in old.ranks.values())
+        )
         sent = old if old is not None and old.server == url else Sent(server=url)
         ranks = {rank: sent.ranks.get(rank, Rank()) for rank in self._mine()}
         return Sent(server=url, ranks=ranks, sources=sent.sources)
@@ -175,8 +192,10 @@ class Sender:
         if self._sources:
             for source in self._new_sources():
                 return self._send_source(*source)
-        if self._told != self._metadata():
-            self._introduce()
+        metadata = self.folder.metadata
+        gone = not alive(metadata)
+        if self._told != metadata or gone > self._told_gone:
+            self._introduce(gone=gone)
             return Progress()
         if self._stuck:
             self._asked = False  # the next time may show that somebody put it right
@@ -188,18 +207,15 @@ class Sender:
         self._stuck.clear()
         self.sent.sources.clear()
 
-    def _metadata(self) -> dict[str, Any]:
-        """What ``run.json`` says, and whether the process that wrote it is gone."""
+    def _introduce(self, *, gone: bool = False) -> None:
+        """Say what the run is; and, once all is sent, that nothing more will be written."""
         metadata = self.folder.metadata
-        return metadata if alive(metadata) else {**metadata, "alive": False}
-
-    def _introduce(self) -> None:
-        metadata = self._metadata()
-        answer = self._client.request("PUT", ("runs", self.folder.id), json_body=_new(metadata))
+        body = {"metadata": {**encode(metadata), **({"alive": False} if gone else {})}}
+        answer = self._client.request("PUT", ("runs", self.folder.id), json_body=body)
         if not answer.good:
             raise _trouble(answer, missing=True)
         self._take_cursors(answer)
-        self._introduced, self._told = True, metadata
+        self._introduced, self._told, self._told_gone = True, metadata, gone
 
     def _take_cursors(self, answer: Answer) -> None:
         journals = answer.data.get("journals")
@@ -248,8 +264,9 @@ class Sender:
             query["skip"] = len(piece.data)
             answer = self._post(rank, query, b"")
         if answer.good:
+            full = 2 * len(piece.data) >= self._batch or "skip" in query
             self._batch = min(2 * self._batch, self._ceiling)
-            return self._took(rank, path, answer, skipped="skip" in query)
+            return Progress(self._took(rank, path, answer, skipped="skip" in query), more=full)
         if answer.status == 404:
             self._asked = False
         elif answer.status == 409 and isinstance(answer.data.get("expected"), int):
@@ -264,7 +281,8 @@ class Sender:
         words = ("runs", self.folder.id, "journals", rank)
         return self._client.request("POST", words, query=query, body=data)
 
-    def _took(self, rank: int, path: Path, answer: Answer, *, skipped: bool) -> Progress:
+    def _took(self, rank: int, path: Path, answer: Answer, *, skipped: bool) -> int:
+        """Note the new cursor; by how many bytes it moved."""
         journals, of = answer.data.get("journals"), self._rank(rank)
         before = of.sent
         for item in journals if isinstance(journals, list) else ():
@@ -275,7 +293,7 @@ class Sender:
         dropped = answer.data.get("dropped")
         of.dropped += dropped if isinstance(dropped, int) else 0
         of.skipped += skipped
-        return Progress(of.sent - before)
+        return of.sent - before
 
     def _send_source(self, name: str, path: Path, mark: list[int]) -> Progress:
         text = path.read_bytes().decode("utf-8", "replace")[:SOURCE_LIMIT]
@@ -297,10 +315,6 @@ def sources_allowed() -> bool:
     return os.environ.get("TREMA_SYNC_SOURCE", "1").strip().lower() not in ("0", "false", "no")
 
 
-def _new(metadata: dict[str, Any]) -> dict[str, Any]:
-    return {"metadata": encode(metadata)}
-
-
 def _sources(folder: RunFolder) -> Iterator[tuple[str, Path, list[int]]]:
     """The copies of the user's files: path in the run, file, size and time of writing."""
     root = folder.path / "source"
@@ -319,9 +333,10 @@ def _sources(folder: RunFolder) -> Iterator[tuple[str, Path, list[int]]]:
 def _trouble(answer: Answer, *, missing: bool = False) -> Trouble:
     """What an answer that is no success means for the sender."""
     if answer.status == 404 and missing:
-        return Trouble("it is no Trema server that takes runs", lasting=True)
+        return Trouble("it is no Trema server that takes runs", lasting=True, everywhere=True)
+    why = answer.error
     if answer.status == 401:
-        why = f"{answer.error}: give a token that may write in TREMA_TOKEN or by --token-file"
-        return Trouble(why if "token" not in answer.error else answer.error, lasting=True)
+        why = f"{why}; a token that may write goes into TREMA_TOKEN or a --token-file"
     lasting = 400 <= answer.status < 500 and answer.status not in (408, 425, 429)
-    return Trouble(answer.error, lasting=lasting, after=answer.retry_after)
+    everywhere = answer.status in (401, 403)
+    return Trouble(why, lasting=lasting, everywhere=everywhere, after=answer.retry_after)
