@@ -16,18 +16,21 @@ _INERT = str.maketrans({"<": "‹", ">": "›", "@": "＠"})
 
 @dataclass(frozen=True, kw_only=True)
 class News:
-    """Something that happened in a run: a finding, a crash or an end."""
+    """Something that happened in a run: a finding, a crash or an end.
+
+    mark : tells it apart from other news of its kind and run
+    """
 
     kind: str  # finding, crashed, finished
     row: RunRow
+    mark: str
     card: Card | None = None
     url: str | None = None
 
     @property
     def key(self) -> str:
         """What tells it apart from other news."""
-        what = self.card.key if self.card else f"{self.row.state} {self.row.started}"
-        return "\0".join((self.kind, self.row.id, what))
+        return "\0".join((self.kind, self.row.id, self.mark))
 
     @property
     def title(self) -> str:
