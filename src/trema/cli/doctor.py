@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import trema
 from trema.cli.folders import root_folder
+from trema.core.errors import UsageError
 from trema.sinks.text import harmless
 
 NEEDED = ("numpy", "rich", "typer")
@@ -53,6 +55,7 @@ def _rows(dir: Path | None) -> Iterator[tuple[bool | None, str, str]]:
         fix = "" if found or known else hint
         yield (True if found else None), f"{package} {found or 'is not installed'}", fix
     yield _writable(root_folder(dir))
+    yield from _server()
     yield from _checks()
 
 
@@ -74,6 +77,35 @@ def _writable(root: Path) -> tuple[bool, str, str]:
         fix = "name a folder that can be written: --dir, or the variable TREMA_DIR"
         return False, f"{root} cannot be written ({reason})", fix
     return True, f"runs are kept in {root}", ""
+
+
+def _server() -> Iterator[tuple[bool | None, str, str]]:
+    """Whether the team server that runs are sent to answers, where there is one."""
+    from trema.journal.client import Client, Unreachable, parse_server, read_token
+
+    url = os.environ.get("TREMA_SERVER", "").strip()
+    if not url:
+        return
+    try:
+        server = parse_server(url, read_token())
+        answer = Client(server, timeout=5.0).request("GET", ("status",))
+    except UsageError as error:
+        yield False, f"runs are not sent: {error}", "set TREMA_SERVER and TREMA_TOKEN anew"
+        return
+    except Unreachable as error:
+        fix = "start the server, or check TREMA_SERVER; what is unsent waits for trema sync"
+        yield False, f"the team server {server.url} cannot be reached ({error})", fix
+        return
+    if answer.status == 401:
+        yield False, f"the team server {server.url} does not know the token", "set TREMA_TOKEN"
+    elif not answer.good or not isinstance(answer.data.get("version"), str):
+        fix = "check TREMA_SERVER"
+        yield False, f"{server.url} does not answer as a team server does ({answer.status})", fix
+    elif not answer.data.get("writable", True):
+        fix = "set TREMA_TOKEN to a token that may write"
+        yield False, f"the team server {server.url} takes nothing with this token", fix
+    else:
+        yield True, f"runs are sent to the team server {server.url}", ""
 
 
 def _checks() -> Iterator[tuple[bool | None, str, str]]:

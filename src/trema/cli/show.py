@@ -9,6 +9,7 @@ from typing import Any
 from trema.cli.folders import document_of, root_folder
 from trema.core.numbers import dumps
 from trema.journal.folder import find_run, list_runs
+from trema.journal.sent import size, unsent
 from trema.sinks.render import block, counts, fix_line, merged, summary
 from trema.sinks.text import harmless
 
@@ -26,15 +27,17 @@ def list_all(dir: Path | None) -> None:
         print(f"no runs in {harmless(root)}: start one with trema run script.py")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("name", "id", "state", "framework", "steps", "epochs", "findings"):
-        right = column in ("steps", "epochs")
+    left = {run.id: count for run in runs if (count := unsent(run)) is not None}
+    columns = ["name", "id", "state", "framework", "steps", "epochs", "findings"]
+    for column in [*columns, "unsent"] if left else columns:
+        right = column in ("steps", "epochs", "unsent")
         table.add_column(
             column, justify="right" if right else "left", no_wrap=column not in ("name", "findings")
         )
     for run in runs:
         document = document_of(run)
         facts = document["run"]
-        cells = (
+        cells = [
             run.name,
             run.id,
             facts["state"],
@@ -42,12 +45,16 @@ def list_all(dir: Path | None) -> None:
             f"{facts['steps'] or 0:,}",
             f"{facts['epochs'] or 0:,}",
             counts(merged(document["findings"])) or "–",
-        )
+        ]
+        if left:
+            cells.append(size(left[run.id]) if left.get(run.id) else "–")
         table.add_row(*(Text(harmless(cell), overflow="fold") for cell in cells))
     console = Console(highlight=False)
     if not sys.stdout.isatty():
         console.width = 140
     console.print(table)
+    if any(left.values()):
+        print("what is unsent waits here: run trema sync to send it")
 
 
 def show_run(wanted: str, dir: Path | None, *, as_json: bool) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 from trema.cli.folders import root_folder
 from trema.core.errors import UsageError
 from trema.core.text import harmless
-from trema.journal.background import LOOK_EVERY, pause_after, say, size
+from trema.journal.background import LOOK_EVERY, pause_after, say
 from trema.journal.client import Client, parse_server, read_token
-from trema.journal.folder import RunFolder, find_run, list_runs
+from trema.journal.folder import RunFolder, alive, find_run, list_runs
 from trema.journal.sending import Sender, Trouble
-from trema.journal.sent import ranks_of, whole_size
+from trema.journal.sent import ranks_of, size, whole_size
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -115,7 +115,11 @@ class Work:
         if self._left:
             unsent = sum(self._waiting(find_run(self._root, run)) for run in self._left)
             why = next(reversed(self._left.values()))
-            say(f"{size(unsent)} of {_runs(len(self._left))} are not sent to {url}: {why}")
+            runs = _runs(len(self._left))
+            if unsent:
+                say(f"{size(unsent)} of {runs} are not sent to {url}: {why}")
+            else:
+                say(f"whether {url} has all of {runs} is not known: {why}")
             return 1
         print(f"sent {size(self._bytes)} to {harmless(url)}" if self._bytes else "all is sent")
         return 0
@@ -143,7 +147,7 @@ class Work:
                 task = bars.add_task(harmless(run.name), total=total)
             done = sum(of.sent for of in sender.sent.ranks.values())
             bars.update(task, completed=done, total=max(total, done))
-            if not progress.more:  # a run that is being written would keep the others waiting
+            if done >= total and alive(run.metadata):  # what is written now comes the next time
                 break
         sender.note()
 

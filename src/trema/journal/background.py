@@ -18,7 +18,7 @@ from trema.core.text import harmless
 from trema.journal.client import Client, Server
 from trema.journal.folder import RunFolder
 from trema.journal.sending import Progress, Sender, Trouble
-from trema.journal.sent import whole_size
+from trema.journal.sent import size, whole_size
 
 LOOK_EVERY = 1.5  # seconds between looks at the journals
 SHARE = 0.1  # of one core that the thread may use while training
@@ -224,11 +224,3 @@ def say(text: str, talks: bool = True) -> None:
         print(f"trema: {harmless(text)}", file=sys.stderr, flush=True)
     except (OSError, ValueError):
         pass
-
-
-def size(count: int) -> str:
-    """Bytes for a person: ``1.2 MB``."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= scale:
-            return f"{count / scale:.3g} {unit}"
-    return f"{count} byte{'s' * (count != 1)}"

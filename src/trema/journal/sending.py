@@ -95,15 +95,15 @@ class Sender:
         self._stuck: dict[int, str] = {}  # rank -> why its journal cannot be sent
         self._told: dict[str, Any] = {}  # metadata that the server has
         self._told_gone = False  # it knows that the process of the run is gone
-        self.sent = self._known()
+        self.sent = self._read()
 
-    def _known(self) -> Sent:
+    def _read(self) -> Sent:
         """What was noted before, as far as it is about this server."""
         old, url = read_sent(self.folder), self._client.server.url
-        self.known = (
-            old is not None and old.server == url and any(of.sent for of in old.ranks.values())
-        )
-        sent = old if old is not None and old.server == url else Sent(server=url)
+        started = old is not None and any(of.sent for of in old.ranks.values())
+        here = old is not None and old.server == url
+        self.known, self._elsewhere = started and here, started and not here
+        sent = old if old is not None and here else Sent(server=url)
         ranks = {rank: sent.ranks.get(rank, Rank()) for rank in self._mine()}
         return Sent(server=url, ranks=ranks, sources=sent.sources)
 
@@ -126,7 +126,9 @@ class Sender:
         return self._guarded(self._next)
 
     def note(self, problem: str | None = None) -> None:
-        """Write down how far it came."""
+        """Write down how far it came; a server that took nothing does not hide one that did."""
+        if self._elsewhere and not any(of.sent for of in self.sent.ranks.values()):
+            return
         self.sent.problem = problem
         write_sent(self.folder, self.sent, name=self._name)
 
@@ -336,7 +338,7 @@ def _trouble(answer: Answer, *, missing: bool = False) -> Trouble:
         return Trouble("it is no Trema server that takes runs", lasting=True, everywhere=True)
     why = answer.error
     if answer.status == 401:
-        why = f"{why}; a token that may write goes into TREMA_TOKEN or a --token-file"
+        why = "it does not know the token: give one that may write in TREMA_TOKEN or a --token-file"
     lasting = 400 <= answer.status < 500 and answer.status not in (408, 425, 429)
     everywhere = answer.status in (401, 403)
     return Trouble(why, lasting=lasting, everywhere=everywhere, after=answer.retry_after)

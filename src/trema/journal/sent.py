@@ -105,6 +105,14 @@ def whole_size(path: Path) -> int:
     return 0
 
 
+def size(count: int) -> str:
+    """Bytes for a person: ``1.2 MB``."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.3g} {unit}"
+    return f"{count} byte{'s' * (count != 1)}"
+
+
 def write_sent(folder: RunFolder, sent: Sent, *, name: str = "sync.json") -> None:
     """Note it, whole or not at all; a folder that cannot be written is passed over."""
     sent.time = time.time()
