@@ -101,17 +101,34 @@ class Curves(Database):
     def rows_at(self, run: str, key: SeriesKey, *, start: int, end: int) -> Points:
         """The points from step ``start`` to step ``end``, both included, numbers or arrays."""
         overlap = (blocks.c.last_step >= start) & (blocks.c.first_step <= end)
-        found = self._of_series(run, key, _PACKED, overlap)
-        if not found:
-            return Points()
-        steps, values = [], []
-        for item in found:
-            if item.shape == found[-1].shape:
-                _, indices, numbers = unpack(item.shape, item.steps, item.packed)
-                inside = (indices >= start) & (indices <= end)
-                steps.append(indices[inside])
-                values.append(numbers[inside])
-        return Points(np.concatenate(steps), np.concatenate(values), found[-1].start + found[-1].n)
+        return _between(self._of_series(run, key, _PACKED, overlap), start, end)
+
+    def many_series(
+        self,
+        run: str,
+        keys: Collection[SeriesKey],
+        *,
+        start: int | None = None,
+        end: int | None = None,
+    ) -> dict[SeriesKey, Points]:
+        """As :meth:`rows_at` for many series in few queries; those without a point are left out."""
+        wanted = {digest(key): key for key in keys}
+        query = (
+            select(series.c.digest, *_PACKED)
+            .join(blocks, series.c.key == blocks.c.series)
+            .order_by(series.c.key, blocks.c.number)
+        )
+        if start is not None:
+            query = query.where(blocks.c.last_step >= start)
+        if end is not None:
+            query = query.where(blocks.c.first_step <= end)
+        found: dict[str, list[Row[Any]]] = {}
+        with reading(self._engine) as db:
+            query = query.where(series.c.run == run_key(db, run))
+            for row in each_of(db, query, series.c.digest, wanted):
+                found.setdefault(row.digest, []).append(row)
+        points = {wanted[mark]: _between(rows, start, end) for mark, rows in found.items()}
+        return {key: part for key, part in points.items() if len(part.steps)}
 
     def blocks(self, run: str, key: SeriesKey) -> list[Block]:
         """The blocks of a series, oldest first."""
@@ -172,6 +189,24 @@ class Curves(Database):
                 found += [row for row in rows if digests[row.run_id] == row.digest]
             windows = _windows(db, {row.key: row.points for row in found}, None, None, width)
         return {row.run_id: windows[row.key] for row in found}
+
+
+def _between(found: Sequence[Row[Any]], start: int | None, end: int | None) -> Points:
+    """The points of blocks between two steps; of a changed width, those of the newest."""
+    if not found:
+        return Points()
+    steps, values = [], []
+    for item in found:
+        if item.shape == found[-1].shape:
+            _, indices, numbers = unpack(item.shape, item.steps, item.packed)
+            inside = np.ones(len(indices), np.bool_)
+            if start is not None:
+                inside &= indices >= start
+            if end is not None:
+                inside &= indices <= end
+            steps.append(indices[inside])
+            values.append(numbers[inside])
+    return Points(np.concatenate(steps), np.concatenate(values), found[-1].start + found[-1].n)
 
 
 def _check_width(width: int) -> None:

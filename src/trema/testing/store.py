@@ -263,6 +263,23 @@ class StoreContract:
         feed(units(3, []))
         assert store.series("run", key, after=3).values.shape == (1, 0)
 
+    def test_many_series_between_two_steps(self, store: Store) -> None:
+        feed = Feed(store)
+        feed(*(facts(step, loss={"a": step, "b": -step}) for step in range(3000)))
+        feed(units(7, [1.0, math.nan]), units(9, [2.0, 3.0]))
+        a, b = SeriesKey(fact="loss", name="a"), SeriesKey(fact="loss", name="b")
+        arrays, missing = SeriesKey(fact="unit-max", name="relu"), SeriesKey(fact="nothing")
+        found = store.many_series("run", [b, a, arrays, missing], start=8, end=2500)
+        assert found.keys() == {a, b, arrays}
+        assert found[a].steps.tolist() == list(range(8, 2501))
+        assert found[b].values[:2].tolist() == [-8.0, -9.0]
+        assert found[arrays].values.tolist() == [[2.0, 3.0]]
+        assert len(store.many_series("run", [a])[a].steps) == 3000
+        assert len(store.rows_at("run", a, start=2999, end=5000).steps) == 1
+        assert store.many_series("run", [a], start=5000) == {}
+        with pytest.raises(RunNotFound):
+            store.many_series("no such run", [a])
+
     def test_what_was_not_observed_is_empty(self, store: Store) -> None:
         Feed(store)
         points = store.series("run", LOSS)
