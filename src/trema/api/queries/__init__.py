@@ -5,25 +5,42 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from trema.api.models import (
     CardPage,
+    CellDetail,
     Changes,
     CheckPage,
+    Comparison,
     EventPage,
+    HeatMap,
+    Mute,
+    Mutes,
+    Network,
+    NewMute,
+    NewPrune,
+    NewTags,
+    Pruned,
     RunDetail,
     RunPage,
+    RunRow,
     SeriesAnswer,
     SeriesList,
     SourceFile,
     Status,
 )
+from trema.api.queries.actions import Actions
 from trema.api.queries.cards import Deck, Decks, card_page
+from trema.api.queries.cell import read_cell
 from trema.api.queries.changes import changes_since
 from trema.api.queries.checks import check_page, find_check
+from trema.api.queries.comparing import Side, check_runs, compare_runs
 from trema.api.queries.context import Context, Mode
+from trema.api.queries.document import findings_document
 from trema.api.queries.events import read_events
+from trema.api.queries.heat import read_heat_map
+from trema.api.queries.network import read_network
 from trema.api.queries.rows import Rows, revision_of
 from trema.api.queries.runs import RunList, run_detail
 from trema.api.queries.series import list_series, read_series
@@ -62,6 +79,7 @@ class Queries:
         self._decks = Decks(self._context)
         self._rows = Rows(self._context, self._decks)
         self._list = RunList(self._context, self._rows)
+        self._actions = Actions(self._context, self._rows)
 
     def status(self) -> Status:
         """The server."""
@@ -140,6 +158,41 @@ class Queries:
         revision = self._revision(run)
         return read_series(self._context, run, keys, revision, start=start, end=end, width=width)
 
+    def network(self, run: str, segment: int = 0) -> Network:
+        """The layers of the network and how they connect."""
+        deck = self._deck(run)
+        sources = self._context.sources(run)
+        return read_network(self._context.described(deck.run), segment, deck.cards, sources)
+
+    def heat_map(
+        self,
+        run: str,
+        fact: str,
+        *,
+        segment: int = 0,
+        start: int | None = None,
+        end: int | None = None,
+        columns: int = 120,
+    ) -> HeatMap:
+        """A fact by layer and stretch of steps."""
+        deck = self._deck(run)
+        return read_heat_map(
+            self.store,
+            self._context.described(deck.run),
+            deck.cards,
+            fact,
+            segment=segment,
+            start=start,
+            end=end,
+            columns=columns,
+        )
+
+    def cell(self, run: str, layer: str, step: int, *, segment: int = 0) -> CellDetail:
+        """What was observed of one layer near a step."""
+        deck = self._deck(run)
+        described = self._context.described(deck.run)
+        return read_cell(self.store, described, deck.cards, layer, step, segment=segment)
+
     def source(self, run: str, path: str) -> SourceFile:
         """A file as it was when the run started."""
         return read_source(self._context, run, path, self._deck(run).cards)
@@ -150,11 +203,54 @@ class Queries:
         """Records of the journal, oldest first."""
         return read_events(self._context, run, kinds, after, limit)
 
+    def document(self, run: str) -> dict[str, Any]:
+        """The findings document, for export and assistants."""
+        deck = self._deck(run)
+        return findings_document(self._list.row(run), self._context.described(deck.run), deck)
+
+    def compare(self, runs: Sequence[str]) -> Comparison:
+        """Runs side by side, the first one being what the others are compared with."""
+        check_runs(runs)
+        sides = [Side(self.run(run), self._deck(run).cards) for run in runs]
+        return compare_runs(self._context, sides)
+
     # what changed ---------------------------------------------------------------------------
 
     def changes(self, cursor: str | None) -> Changes:
         """What changed since a cursor."""
         return changes_since(self._context, self._rows, cursor)
+
+    # what people do -------------------------------------------------------------------------
+
+    def mutes(self) -> Mutes:
+        """The mutes in force, the newest first."""
+        return self._actions.mutes()
+
+    def mute(self, new: NewMute) -> Mute:
+        """Silence a finding or a check, in one run or in the project."""
+        return self._actions.mute(new)
+
+    def unmute(self, id: str) -> None:
+        """Let what was muted speak again."""
+        self._actions.unmute(id)
+
+    def tag(self, run: str, new: NewTags) -> RunRow:
+        """Give a run these tags in place of those it has."""
+        self._actions.tag(run, new)
+        return self._list.row(run)
+
+    def archive(self, run: str, archived: bool) -> RunRow:
+        """Put a run aside, or take it back."""
+        self._actions.archive(run, archived)
+        return self._list.row(run)
+
+    def delete(self, run: str) -> None:
+        """Delete a run and all that belongs to it."""
+        self._actions.delete(run)
+
+    def prune(self, new: NewPrune) -> Pruned:
+        """Delete old runs, or only say which."""
+        return self._actions.prune(new)
 
     def _deck(self, run: str) -> Deck:
         return self._decks.of(self.store.run(run))

@@ -1,0 +1,216 @@
+"""Runs side by side: settings, findings, metrics and source."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from trema.api.models import (
+    Card,
+    ComparedFinding,
+    ComparedMetric,
+    ComparedSetting,
+    ComparedSource,
+    Comparison,
+    Number,
+    RunDetail,
+)
+from trema.api.queries.context import Context
+from trema.api.queries.plain import text, word
+from trema.core.diagnosis import Severity
+from trema.core.errors import UsageError
+from trema.core.facts import VALIDATION, Fact
+from trema.store.base import SeriesKey
+from trema.store.upserting import digest
+
+LEAST, MOST = 2, 8  # runs
+SOURCE = 400_000  # characters of a file that is compared
+DIFF = 4000  # lines
+METRICS = 1000
+
+State = Literal["active", "gone", "absent"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the runs."""
+
+    detail: RunDetail
+    cards: Sequence[Card]
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.detail.row.id
+
+
+def check_runs(runs: Sequence[str]) -> None:
+    """Refuse what cannot be compared.
+
+    Raises
+    ------
+    UsageError
+        For less than two runs, more than eight, or one twice.
+    """
+    if not LEAST <= len(runs) <= MOST:
+        raise UsageError(f"expected {LEAST} to {MOST} runs to compare but got {len(runs)}")
+    if len(set(runs)) != len(runs):
+        raise UsageError("expected different runs but one is there twice: choose another")
+
+
+def compare_runs(context: Context, sides: Sequence[Side]) -> Comparison:
+    """The runs in the order given; the first one is what the others are compared with."""
+    return Comparison(
+        runs=[side.detail.row for side in sides],
+        settings=_settings(sides),
+        findings=_findings(sides),
+        metrics=_metrics(context, sides),
+        sources=[
+            compared for other in sides[1:] for compared in _sources(context, sides[0], other)
+        ],
+    )
+
+
+def _settings(sides: Sequence[Side]) -> list[ComparedSetting]:
+    names = dict.fromkeys(name for side in sides for name in side.detail.settings)
+    found = []
+    for name in names:
+        values = [side.detail.settings.get(name) for side in sides]
+        found.append(ComparedSetting(name=name, values=values, same=len(set(values)) == 1))
+    return found
+
+
+# findings -----------------------------------------------------------------------------------
+
+
+def _findings(sides: Sequence[Side]) -> list[ComparedFinding]:
+    """Findings by identity: the same check at the same place, whatever the part of the run."""
+    tables = [_by_id(side.cards) for side in sides]
+    found = []
+    for name in dict.fromkeys(name for table in tables for name in table):
+        cards = [table.get(name) for table in tables]
+        states: list[State] = [_state(card) for card in cards]
+        verdict = verdict_of(states[0], states[-1])
+        newest = next(card for card in reversed(cards) if card is not None)
+        if verdict is not None:
+            found.append(
+                ComparedFinding(
+                    id=name,
+                    check=newest.check,
+                    title=newest.title,
+                    severity=newest.severity,
+                    states=states,
+                    keys=[card.key if card is not None else None for card in cards],
+                    verdict=verdict,
+                )
+            )
+    return sorted(found, key=_urgency)
+
+
+def _by_id(cards: Sequence[Card]) -> dict[str, Card]:
+    """One card of each id: an active one where there is one, else the most urgent."""
+    found: dict[str, Card] = {}
+    for card in cards:
+        if card.mute is None and (
+            card.id not in found or (card.state == "active" and found[card.id].state != "active")
+        ):
+            found[card.id] = card
+    return found
+
+
+def _state(card: Card | None) -> State:
+    if card is None:
+        return "absent"
+    return "active" if card.state == "active" else "gone"
+
+
+def verdict_of(first: State, last: State) -> Literal["appeared", "gone", "remaining"] | None:
+    """What became of a finding from the first run to the last; None: it is active in neither."""
+    if last == "active":
+        return "remaining" if first == "active" else "appeared"
+    return "gone" if first == "active" else None
+
+
+def _urgency(finding: ComparedFinding) -> tuple[int, int]:
+    known = [str(severity) for severity in Severity]
+    severity = finding.severity
+    return (
+        ("appeared", "remaining", "gone").index(finding.verdict),
+        known.index(severity) if severity in known else len(known),
+    )
+
+
+# metrics ------------------------------------------------------------------------------------
+
+
+def _metrics(context: Context, sides: Sequence[Side]) -> list[ComparedMetric]:
+    ids = [side.id for side in sides]
+    known = context.store.keys_of(ids, str(Fact.METRIC))
+    tables = [_by_name(known.get(run, {})) for run in ids]
+    names = list(dict.fromkeys(name for table in tables for name in table))[:METRICS]
+    found = []
+    for name, phase in sorted(names, key=lambda pair: (pair[0], pair[1] != VALIDATION)):
+        keys = [table.get((name, phase)) for table in tables]
+        found.append(
+            ComparedMetric(
+                name=text(name),
+                phase=text(phase),
+                keys=[digest(key) if key is not None else None for key in keys],
+                last=[
+                    _last(context, run, key, known[run][key]) if key is not None else None
+                    for run, key in zip(ids, keys, strict=True)
+                ],
+            )
+        )
+    return found
+
+
+def _by_name(keys: Mapping[SeriesKey, int]) -> dict[tuple[str, str], SeriesKey]:
+    """The series of each metric: of the newest part, of the lowest rank."""
+    found: dict[tuple[str, str], SeriesKey] = {}
+    for key in sorted(keys, key=lambda key: (key.segment, -key.rank)):
+        found[key.name, key.phase] = key
+    return found
+
+
+def _last(context: Context, run: str, key: SeriesKey, points: int) -> Number | None:
+    newest = context.store.series(run, key, after=max(0, points - 1))
+    if not len(newest.steps) or newest.values.ndim != 1:
+        return None
+    return word(float(newest.values[-1]))
+
+
+# source -------------------------------------------------------------------------------------
+
+
+def _sources(context: Context, first: Side, other: Side) -> list[ComparedSource]:
+    paths = sorted({*first.detail.sources, *other.detail.sources})
+    return [_source(context, path, first, other) for path in paths]
+
+
+def _source(context: Context, path: str, first: Side, other: Side) -> ComparedSource:
+    old = context.store.source(first.id, path) if path in first.detail.sources else None
+    new = context.store.source(other.id, path) if path in other.detail.sources else None
+    status: Literal["same", "changed", "added", "removed"] = "changed"
+    if old == new:
+        status = "same"
+    elif old is None or new is None:
+        status = "added" if old is None else "removed"
+    diff = "" if status == "same" else difference(path, old or "", new or "")
+    return ComparedSource(path=path, run=other.id, status=status, diff=diff)
+
+
+def difference(path: str, old: str, new: str) -> str:
+    """The unified difference, or one line that says why it is not shown."""
+    if max(len(old), len(new)) > SOURCE:
+        return f"the files are larger than {SOURCE:,} characters: compare them by hand"
+    lines = list(
+        difflib.unified_diff(
+            old.splitlines(), new.splitlines(), f"a/{path}", f"b/{path}", lineterm=""
+        )
+    )
+    if len(lines) > DIFF:
+        return f"the difference has {len(lines):,} lines: compare the files by hand"
+    return text("\n".join(lines), 2 * SOURCE)
