@@ -199,13 +199,15 @@ def _between(found: Sequence[Row[Any]], start: int | None, end: int | None) -> P
     for item in found:
         if item.shape == found[-1].shape:
             _, indices, numbers = unpack(item.shape, item.steps, item.packed)
-            inside = np.ones(len(indices), np.bool_)
-            if start is not None:
-                inside &= indices >= start
-            if end is not None:
-                inside &= indices <= end
-            steps.append(indices[inside])
-            values.append(numbers[inside])
+            if start is not None or end is not None:
+                inside = np.ones(len(indices), np.bool_)
+                if start is not None:
+                    inside &= indices >= start
+                if end is not None:
+                    inside &= indices <= end
+                indices, numbers = indices[inside], numbers[inside]
+            steps.append(indices)
+            values.append(numbers)
     return Points(np.concatenate(steps), np.concatenate(values), found[-1].start + found[-1].n)
 
 
