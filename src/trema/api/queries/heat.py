@@ -166,7 +166,7 @@ def root_of_squares(parts: Sequence[Points]) -> Line:
             steps, places = np.unique(part.steps[::-1], return_index=True)
             values = part.values[::-1][places]
             squares.append(np.square(values[np.searchsorted(steps, common)]))
-        return common, np.sqrt(sum_of(squares))
+        return np.asarray(common, np.int64), np.sqrt(sum_of(squares))
 
 
 def sum_of(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -178,11 +178,12 @@ def sum_of(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def _ratio(update: Line, weight: Line) -> Line:
-    common, left, right = np.intersect1d(update[0], weight[0], return_indices=True)
-    steps = np.asarray(common, np.int64)
-    size = weight[1][right]
+    steps, change, size = update[0], update[1], weight[1]
+    if not np.array_equal(steps, weight[0]):
+        common, left, right = np.intersect1d(steps, weight[0], return_indices=True)
+        steps, change, size = np.asarray(common, np.int64), change[left], size[right]
     with np.errstate(all="ignore"):
-        ratio = update[1][left] / size
+        ratio = change / size
     kept = size != 0  # of weights that are all zero there is no ratio
     return steps[kept], ratio[kept]
 
@@ -195,7 +196,7 @@ def _columns(
     width = len(edges) - 1
     place = np.clip(np.searchsorted(edges, steps, side="right") - 1, 0, width - 1)
     with np.errstate(all="ignore"):
-        sums = np.bincount(place, weights=values, minlength=width)
+        sums = np.bincount(place, weights=values, minlength=width).astype(np.float64)
     return sums, np.bincount(place, minlength=width).astype(np.float64)
 
 
