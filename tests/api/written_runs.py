@@ -78,7 +78,17 @@ def finding(id: str, **changes: Any) -> dict[str, Any]:
 
 def several() -> list[dict[str, Any]]:
     """Findings of all kinds: one explains another, one is gone, one is from before training."""
-    first = finding("aaaaaaaaaaaa")
+    first = finding(
+        "aaaaaaaaaaaa",
+        check="learning-rate-sign",
+        cause="learning-rate",
+        title="the learning rate is negative",
+        message="SGD runs with a learning rate of -0.5, so each step climbs",
+        evidence=[
+            {"fact": "learning-rate", "name": "0.0", "value": -0.5, "limit": 0, "step": 0},
+            {"fact": "output-max", "name": "", "value": 0.97, "limit": 1.0, "step": 299},
+        ],
+    )
     second = finding(
         "bbbbbbbbbbbb",
         check="learning-rate-range",
