@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, func, literal_column
+from sqlalchemy import BigInteger, ColumnElement, func, literal_column
 
 _NOW: dict[str, ColumnElement[int]] = {
     # 'subsec' came with SQLite 3.42 and is no finer than this: milliseconds
@@ -15,12 +15,12 @@ _NOW: dict[str, ColumnElement[int]] = {
 }
 
 
-def now(db: Connection) -> ColumnElement[int]:
+def now(dialect: str) -> ColumnElement[int]:
     """Microseconds since 1970, not those at which the transaction began."""
-    return _NOW[db.dialect.name]
+    return _NOW[dialect]
 
 
-def later(db: Connection, than: ColumnElement[int]) -> ColumnElement[int]:
+def later(dialect: str, than: ColumnElement[int]) -> ColumnElement[int]:
     """The time, or one more than a former value where the clock has not moved past it."""
-    greatest = func.greatest if db.dialect.name == "postgresql" else func.max
-    return greatest(than + 1, now(db), type_=BigInteger)
+    greatest = func.greatest if dialect == "postgresql" else func.max
+    return greatest(than + 1, now(dialect), type_=BigInteger)

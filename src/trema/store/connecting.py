@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from trema.core.errors import UsageError
 from trema.store.base import StoreError
 from trema.store.migrations import lock, migrate
+from trema.store.queueing import Queue
 from trema.store.schema import VERSION_TABLE, metadata
 
-WAIT = 60  # seconds to wait for another writer
+WAIT = 60  # seconds to wait for another writer, or for a connection
+#: Connections kept open by each process. PostgreSQL takes 100 by default, of all processes.
+POSTGRES_CONNECTIONS = 20
+SQLITE_CONNECTIONS = 16
+#: Threads of one process that write at once: some connections are left to those that read.
+POSTGRES_WRITERS = 12
 _WRITE = "trema_write"
 
 
@@ -38,17 +47,32 @@ def open_engine(url: str) -> Engine:
             f"but got {url!r}"
         ) from error
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed, pool_pre_ping=True)
+        return create_engine(
+            parsed,
+            pool_pre_ping=True,
+            pool_size=POSTGRES_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=WAIT,
+        )
     if parsed.get_backend_name() != "sqlite":
         raise UsageError(
             f"expected a sqlite or postgresql+psycopg URL but got {parsed.drivername!r}"
         )
-    if parsed.database and parsed.database != ":memory:":
+    in_memory = not parsed.database or parsed.database == ":memory:"
+    if parsed.database and not in_memory:
         try:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"the folder of {parsed.database} cannot be made: {error}") from error
-    engine = create_engine(parsed, connect_args={"timeout": WAIT})
+    engine = create_engine(
+        parsed,
+        connect_args={"timeout": WAIT, "check_same_thread": False},
+        poolclass=QueuePool,
+        # a database in memory is its one connection; one in a file has as many as are asked for
+        pool_size=1 if in_memory else SQLITE_CONNECTIONS,
+        max_overflow=0 if in_memory else -1,
+        pool_timeout=WAIT,
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -78,8 +102,24 @@ def reading(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes."""
-    with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+    with (
+        _queue(engine),
+        engine.connect().execution_options(**{_WRITE: True}) as connection,
+        connection.begin(),
+    ):
         yield connection
+
+
+def _queue(engine: Engine) -> Queue:
+    """Where the threads of this process wait for their turn to write."""
+    if engine.dialect.name != "sqlite":
+        return _queue_of(engine.url.render_as_string(), POSTGRES_WRITERS)
+    return _queue_of(os.path.realpath(engine.url.database or ""), 1)
+
+
+@lru_cache
+def _queue_of(database: str, places: int) -> Queue:
+    return Queue(places)
 
 
 def prepare(engine: Engine) -> None:

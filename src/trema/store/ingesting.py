@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, delete, select, update
 
 from trema.core.errors import UsageError
 from trema.store.base import Batch, CursorConflict, JournalReplaced, RunConflict
@@ -51,7 +52,7 @@ class Ingesting(Database):
             }
             upsert(db, runs, [{**new, **described}], ["id"])
             self._up_to_date(db, run, described, origin)  # another process may have been first
-            changed = {**described, "touched": later(db, runs.c.touched)}
+            changed = {**described, "touched": later(db.dialect.name, runs.c.touched)}
             db.execute(update(runs).where(runs.c.id == run).values(**changed))
 
     def _up_to_date(
@@ -72,43 +73,25 @@ class Ingesting(Database):
         intake = take_in(batch.records, batch.rank)
         with writing(self._engine) as db:
             run = run_row(db, batch.run, lock=True)
-            known = db.execute(
-                select(journals).where(journals.c.run == run.key, journals.c.rank == batch.rank)
-            ).one_or_none()
-            if not self._due(known, batch):
+            known = {row.rank: row for row in db.execute(_JOURNALS, {"of": run.key})}
+            if not _due(known.get(batch.rank), batch):
                 return 0
-            if known and known.state == "killed" and intake.taken and intake.state is None:
-                intake.state = "running"  # it was not killed after all
             revision = self._write_events(db, run, batch.rank, intake)
             revision = write_findings(db, run.key, batch.rank, revision, intake.findings)
             write_points(db, run.key, intake.points)
-            self._move_cursor(db, run.key, batch, intake)
-            state, exit_code = self._state(db, run.key)
-            db.execute(
-                update(runs)
-                .where(runs.c.key == run.key)
-                .values(
-                    revision=revision,
-                    state=state,
-                    exit_code=exit_code,
-                    updated=max(run.updated, intake.updated),
-                    touched=later(db, runs.c.touched),
-                )
-            )
+            ends = {rank: (row.state, row.exit_code) for rank, row in known.items()}
+            ends[batch.rank] = _end(ends.get(batch.rank), intake)
+            self._move_cursor(db, run.key, batch, ends[batch.rank], new=batch.rank not in known)
+            state, exit_code = _joined(ends)
+            new = {
+                "of": run.key,
+                "new_revision": revision,
+                "new_state": state,
+                "new_exit_code": exit_code,
+                "new_updated": max(run.updated, intake.updated),
+            }
+            db.execute(_moved_on(db.dialect.name), new)
         return intake.taken
-
-    def _due(self, known: Row[Any] | None, batch: Batch) -> bool:
-        cursor = known.cursor if known else 0
-        if known and known.head and batch.head and known.head != batch.head:
-            raise JournalReplaced(
-                f"the journal of rank {batch.rank} of run {batch.run!r} is not the one that was "
-                "read before: delete the run from the store and read it again"
-            )
-        if batch.end <= cursor:
-            return False
-        if batch.start != cursor:
-            raise CursorConflict(batch.run, batch.rank, batch.start, cursor)
-        return True
 
     def _write_events(self, db: Connection, run: Row[Any], rank: int, intake: Intake) -> int:
         revision: int = run.revision
@@ -120,23 +103,17 @@ class Ingesting(Database):
             db.execute(events.insert(), rows)
         return revision
 
-    def _move_cursor(self, db: Connection, run: int, batch: Batch, intake: Intake) -> None:
-        row = {"run": run, "rank": batch.rank, "cursor": batch.end, "head": batch.head}
-        change = {"cursor": batch.end, **({"head": batch.head} if batch.head else {})}
-        if intake.state is not None:
-            change |= {"state": intake.state, "exit_code": intake.exit_code}
-        new = {"state": "running", "exit_code": None, **row, **change}
-        upsert(db, journals, [new], ["run", "rank"], change)
-
-    def _state(self, db: Connection, run: int) -> tuple[str, int | None]:
-        known = db.execute(
-            select(journals.c.state, journals.c.exit_code)
-            .where(journals.c.run == run)
-            .order_by(journals.c.rank)
-        ).all()
-        bad = [row for row in known if row.state not in ("running", "finished")]
-        first = (bad or known)[0]
-        return first.state, first.exit_code
+    def _move_cursor(
+        self, db: Connection, run: int, batch: Batch, end: tuple[str, int | None], *, new: bool
+    ) -> None:
+        row = {"cursor": batch.end, "state": end[0], "exit_code": end[1]}
+        if new or batch.head:
+            row["head"] = batch.head
+        if new:
+            db.execute(journals.insert(), {**row, "run": run, "rank": batch.rank})
+        else:
+            of_rank = (journals.c.run == run) & (journals.c.rank == batch.rank)
+            db.execute(update(journals).where(of_rank).values(**row))
 
     def mark_killed(self, run: str) -> bool:
         """Set the ranks that have not ended to ``killed``; whether there were any."""
@@ -149,7 +126,9 @@ class Ingesting(Database):
             db.execute(
                 update(runs)
                 .where(runs.c.key == row.key)
-                .values(state="killed", exit_code=None, touched=later(db, runs.c.touched))
+                .values(
+                    state="killed", exit_code=None, touched=later(db.dialect.name, runs.c.touched)
+                )
             )
             return True
 
@@ -169,9 +148,53 @@ class Ingesting(Database):
         with writing(self._engine) as db:
             row = run_row(db, run, lock=True)
             db.execute(delete(runs).where(runs.c.key == row.key))  # the rest cascades
-            when = max(row.touched + 1, db.execute(select(now(db))).scalar_one())
+            when = max(row.touched + 1, db.execute(select(now(db.dialect.name))).scalar_one())
             replace(db, removed, [{"id": run, "touched": when}], ["id"])
 
 
+_JOURNALS = select(journals).where(journals.c.run == bindparam("of"))
+
+
+@lru_cache
+def _moved_on(dialect: str) -> Update:
+    """The statement for the row of a run that took in a batch."""
+    names = ("revision", "state", "exit_code", "updated")
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    new["touched"] = later(dialect, runs.c.touched)
+    return update(runs).where(runs.c.key == bindparam("of")).values(**new)
+
+
+def _due(known: Row[Any] | None, batch: Batch) -> bool:
+    """Whether a batch is not applied yet."""
+    cursor = known.cursor if known else 0
+    if known and known.head and batch.head and known.head != batch.head:
+        raise JournalReplaced(
+            f"the journal of rank {batch.rank} of run {batch.run!r} is not the one that was "
+            "read before: delete the run from the store and read it again"
+        )
+    if batch.end <= cursor:
+        return False
+    if batch.start != cursor:
+        raise CursorConflict(batch.run, batch.rank, batch.start, cursor)
+    return True
+
+
+def _end(known: tuple[str, int | None] | None, intake: Intake) -> tuple[str, int | None]:
+    """State and exit code of a rank after its records."""
+    if intake.state is not None:
+        return intake.state, intake.exit_code
+    if known is None or (known[0] == "killed" and intake.taken):
+        return "running", None  # it was not killed after all
+    return known
+
+
+def _joined(ends: Mapping[int, tuple[str, int | None]]) -> tuple[str, int | None]:
+    """State and exit code of a run: those of the first rank that ended badly, or of the first."""
+    ordered = [ends[rank] for rank in sorted(ends)]
+    return next((end for end in ordered if end[0] not in ("running", "finished")), ordered[0])
+
+
 def _touch(db: Connection, run: int) -> None:
-    db.execute(update(runs).where(runs.c.key == run).values(touched=later(db, runs.c.touched)))
+    db.execute(
+        update(runs).where(runs.c.key == run).values(touched=later(db.dialect.name, runs.c.touched))
+    )

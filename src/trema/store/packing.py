@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,33 +18,44 @@ BLOCK_POINTS = 1024
 BLOCK_VALUES = 65_536
 
 Value = float | NDArray[np.float64]
-Point = tuple[int, Value]
+#: Steps and values of points of one series.
+Column = tuple[list[int], list[Value]]
 
 
-@dataclass
+def block_size(shape: tuple[int, ...]) -> int:
+    """Points in a full block of values of this shape."""
+    return max(1, min(BLOCK_POINTS, BLOCK_VALUES // max(1, math.prod(shape))))
+
+
+@dataclass(frozen=True)
 class PackedBlock:
     """A block in memory.
 
-    steps : of each point
-    values : of each point, all of one shape
+    steps : ndarray of shape (n,), int64
+    values : ndarray of shape (n, *shape), float64
     """
 
-    number: int = 0
-    start: int = 0  # points of the series before this block
-    shape: tuple[int, ...] = ()
-    steps: list[int] = field(default_factory=list)
-    values: list[Value] = field(default_factory=list)
+    number: int
+    start: int  # points of the series before this block
+    shape: tuple[int, ...]
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
 
     @property
-    def full(self) -> bool:
-        """Whether no further point belongs in it."""
-        width = max(1, math.prod(self.shape))
-        return len(self.steps) >= max(1, min(BLOCK_POINTS, BLOCK_VALUES // width))
+    def end(self) -> int:
+        """Points of the series up to the end of this block."""
+        return self.start + len(self.steps)
+
+    @property
+    def room(self) -> int:
+        """How many further points belong in it."""
+        return block_size(self.shape) - len(self.steps)
 
     def row(self, series: int) -> dict[str, object]:
         """The block as a row of the table."""
-        steps, values = np.asarray(self.steps, dtype="<i8"), np.asarray(self.values, dtype="<f8")
-        finite = values[np.isfinite(values)]
+        finite = np.isfinite(self.values)
+        number = int(np.count_nonzero(finite))
+        some = self.values if number == self.values.size else self.values[finite]
         return {
             "series": series,
             "number": self.number,
@@ -51,33 +63,54 @@ class PackedBlock:
             "count": len(self.steps),
             "shape": ",".join(map(str, self.shape)),
             # a run that was resumed may go back
-            "first_step": int(steps.min()),
-            "last_step": int(steps.max()),
-            "minimum": float(finite.min()) if finite.size else None,
-            "maximum": float(finite.max()) if finite.size else None,
-            "nonfinite": int(values.size - finite.size),
-            "sketch": None if self.shape else sketch(steps, values),
-            "steps": steps.tobytes(),
-            "values": values.tobytes(),
+            "first_step": int(self.steps.min()),
+            "last_step": int(self.steps.max()),
+            "minimum": float(some.min()) if number else None,
+            "maximum": float(some.max()) if number else None,
+            "nonfinite": self.values.size - number,
+            "sketch": None if self.shape else sketch(self.steps, self.values),
+            "steps": self.steps.astype("<i8", copy=False).tobytes(),
+            "values": self.values.astype("<f8", copy=False).tobytes(),
         }
 
 
-def extend(tail: PackedBlock | None, points: Iterable[Point]) -> Iterator[PackedBlock]:
+def extend(tail: PackedBlock | None, points: Column) -> Iterator[PackedBlock]:
     """The last block of a series, if it changes, and the blocks that follow it."""
-    block, changed = tail, False
-    for step, value in points:
-        shape = np.shape(value)
-        if block is None:
-            block = PackedBlock(shape=shape)
-        elif block.full or block.shape != shape:
-            if changed:
-                yield block
-            block = PackedBlock(block.number + 1, block.start + len(block.steps), shape)
-        block.steps.append(step)
-        block.values.append(value)
-        changed = True
-    if block is not None and changed:
-        yield block
+    block = tail
+    for shape, steps, values in _of_one_shape(points):
+        if block is not None and block.shape == shape and (room := block.room) > 0:
+            block = replace(
+                block,
+                steps=np.concatenate([block.steps, steps[:room]]),
+                values=np.concatenate([block.values, values[:room]]),
+            )
+            steps, values = steps[room:], values[room:]
+            yield block
+        while len(steps):
+            size = block_size(shape)
+            number, before = (block.number + 1, block.end) if block else (0, 0)
+            block = PackedBlock(number, before, shape, steps[:size], values[:size])
+            steps, values = steps[size:], values[size:]
+            yield block
+
+
+def _of_one_shape(
+    points: Column,
+) -> Iterator[tuple[tuple[int, ...], NDArray[np.int64], NDArray[np.float64]]]:
+    steps, values = points
+    if set(map(type, values)) == {float}:  # nearly always
+        yield (), np.array(steps, np.int64), np.array(values, np.float64)
+        return
+    start = 0
+    for shape, group in groupby(values, key=_shape):
+        some = list(group)
+        end = start + len(some)
+        yield shape, np.asarray(steps[start:end], np.int64), np.asarray(some, np.float64)
+        start = end
+
+
+def _shape(value: Value) -> tuple[int, ...]:
+    return () if isinstance(value, float) else value.shape
 
 
 def unpack(
@@ -92,6 +125,4 @@ def unpack(
 
 def unpacked_block(number: int, start: int, shape: str, steps: bytes, values: bytes) -> PackedBlock:
     """A stored block, ready to be extended."""
-    sizes, indices, numbers = unpack(shape, steps, values)
-    kept: Sequence[Value] = list(numbers) if sizes else numbers.tolist()
-    return PackedBlock(number, start, sizes, indices.tolist(), list(kept))
+    return PackedBlock(number, start, *unpack(shape, steps, values))

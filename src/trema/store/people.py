@@ -40,7 +40,7 @@ class People(Database):
             if known is not None:
                 return False
             db.execute(actions.insert(), [new])
-            touched = {"touched": later(db, runs.c.touched)}
+            touched = {"touched": later(db.dialect.name, runs.c.touched)}
             db.execute(update(runs).where(runs.c.id == run).values(**touched))
             return True
 
@@ -82,7 +82,9 @@ class People(Database):
         """Take a token out of force; False when it is unknown or was revoked before."""
         with writing(self._engine) as db:
             in_force = (tokens.c.id == id) & tokens.c.revoked.is_(None)
-            done = db.execute(update(tokens).where(in_force).values(revoked=now(db) / 1e6))
+            done = db.execute(
+                update(tokens).where(in_force).values(revoked=now(db.dialect.name) / 1e6)
+            )
             return done.rowcount == 1
 
     def claim(self, key: str) -> bool:
@@ -92,7 +94,7 @@ class People(Database):
             if db.execute(select(claims.c.time).where(claims.c.digest == mark)).first():
                 return False
         with writing(self._engine) as db:
-            time = db.execute(select(now(db))).scalar_one()
+            time = db.execute(select(now(db.dialect.name))).scalar_one()
             return upsert(db, claims, [{"digest": mark, "time": time}], ["digest"]) == 1
 
 

@@ -147,7 +147,7 @@ class Reading(Database):
     def now(self) -> int:
         """The database's clock, in microseconds since 1970."""
         with self._engine.connect() as db:
-            return int(db.execute(select(now(db))).scalar_one())
+            return int(db.execute(select(now(db.dialect.name))).scalar_one())
 
     def touched(self, since: int = 0) -> list[Touch]:
         """Runs that changed after a time, oldest change first; ask with some seconds' overlap."""

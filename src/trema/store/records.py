@@ -11,7 +11,7 @@ from typing import Any
 from trema.core.facts import Fact
 from trema.core.numbers import decode, decode_array, encode
 from trema.store.base import SeriesKey
-from trema.store.packing import Point, Value
+from trema.store.packing import Column, Value
 
 #: Kinds that are kept whole.
 EVENT_KINDS = frozenset({"run", "info", "tensor", "observation", "epoch", "error", "log", "end"})
@@ -27,25 +27,34 @@ class Intake:
     """What a batch adds to a run."""
 
     taken: int = 0  # records
-    points: dict[SeriesKey, list[Point]] = field(default_factory=dict)
+    rank: int = 0
+    found: dict[tuple[str, str, str, int], Column] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     findings: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
     state: str | None = None
     exit_code: int | None = None
     updated: float = 0.0
 
+    @property
+    def points(self) -> dict[SeriesKey, Column]:
+        """The points of each series."""
+        return {
+            SeriesKey(fact=fact, name=name, phase=phase, segment=segment, rank=self.rank): column
+            for (fact, name, phase, segment), column in self.found.items()
+        }
+
 
 def take_in(records: Iterable[Mapping[str, Any]], rank: int) -> Intake:
     """All that the records of one rank say."""
-    intake = Intake()
+    intake = Intake(rank=rank)
     for record in records:
         kind, segment = record.get("kind"), whole(record.get("segment", 0))
         if segment is None or segment < 0:
             continue
         if kind == "facts":
-            _facts(intake, record, segment, rank)
+            _facts(intake, record, segment)
         elif kind == "metrics":
-            _metrics(intake, record, segment, rank)
+            _metrics(intake, record, segment)
         elif kind == "finding":
             _finding(intake, record.get("finding"), segment)
         elif isinstance(kind, str) and kind in EVENT_KINDS:
@@ -98,35 +107,38 @@ def _number(value: Any) -> Value | None:
         return None
 
 
-def _facts(intake: Intake, record: Mapping[str, Any], segment: int, rank: int) -> None:
+def _facts(intake: Intake, record: Mapping[str, Any], segment: int) -> None:
     step, facts = whole(record.get("step")), record.get("values")
     if step is None or not isinstance(facts, dict):
         return
     phase = str(record.get("phase", "train"))
     for fact, values in facts.items():
         if isinstance(values, dict):
-            _points(
-                intake, values, step, SeriesKey(fact=fact, phase=phase, segment=segment, rank=rank)
-            )
+            _points(intake, values, step, fact, phase, segment)
 
 
-def _metrics(intake: Intake, record: Mapping[str, Any], segment: int, rank: int) -> None:
+def _metrics(intake: Intake, record: Mapping[str, Any], segment: int) -> None:
     epoch, values = whole(record.get("epoch")), record.get("values")
     if epoch is None or not isinstance(values, dict):
         return
     phase = str(record.get("phase", "train"))
-    key = SeriesKey(fact=str(Fact.METRIC), phase=phase, segment=segment, rank=rank)
-    _points(intake, values, epoch, key)
+    _points(intake, values, epoch, str(Fact.METRIC), phase, segment)
 
 
-def _points(intake: Intake, values: Mapping[str, Any], step: int, of: SeriesKey) -> None:
-    for name, value in values.items():
-        number = _number(value)
-        if number is not None:
-            key = SeriesKey(
-                fact=of.fact, name=name, phase=of.phase, segment=of.segment, rank=of.rank
-            )
-            intake.points.setdefault(key, []).append((step, number))
+def _points(
+    intake: Intake, values: Mapping[str, Any], step: int, fact: str, phase: str, segment: int
+) -> None:
+    found = intake.found
+    for name, value in values.items():  # the hot loop of ingestion: a point each
+        number = value if type(value) is float else _number(value)
+        if number is None:
+            continue
+        key = (fact, name, phase, segment)
+        column = found.get(key)
+        if column is None:
+            column = found[key] = ([], [])
+        column[0].append(step)
+        column[1].append(number)
 
 
 def _finding(intake: Intake, document: Any, segment: int) -> None:

@@ -8,6 +8,7 @@ sketches, without its values.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +37,12 @@ def of_points(steps: NDArray[np.int64], values: NDArray[np.float64]) -> Stretche
 
 def sketch(steps: NDArray[np.int64], values: NDArray[np.float64]) -> bytes:
     """The sketch of a block; its first point is a stretch of its own."""
-    starts = np.arange(0, len(steps), SKETCH_POINTS)
-    if len(steps) > 1:
-        starts = np.insert(starts, 1, 1)
-    return _merged(of_points(steps, values), starts).tobytes()
+    return _merged(of_points(steps, values), _sketch_starts(len(steps))).tobytes()
+
+
+@lru_cache(2048)
+def _sketch_starts(count: int) -> NDArray[np.int64]:
+    return np.unique([0, min(1, count - 1), *range(0, count, SKETCH_POINTS)])
 
 
 def read_sketch(data: bytes) -> Stretches:

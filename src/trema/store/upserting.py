@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from trema.store.base import SeriesKey
-from trema.store.packing import PackedBlock, Point, extend, unpacked_block
+from trema.store.packing import Column, PackedBlock, extend, unpacked_block
 from trema.store.records import head, to_text, word
 from trema.store.schema import blocks, findings, series
 
@@ -46,13 +47,17 @@ def replace(
     db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]
 ) -> None:
     """Insert rows; those whose key exists are replaced."""
-    if not rows:
-        return
-    make = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
+    if rows:
+        statement = _replacing(db.dialect.name, table, tuple(rows[0]), tuple(key))
+        db.execute(statement, [dict(row) for row in rows])
+
+
+@lru_cache
+def _replacing(dialect: str, table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> Any:
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement: Any = make(table)
-    new = {name: statement.excluded[name] for name in rows[0] if name not in key}
-    statement = statement.on_conflict_do_update(index_elements=list(key), set_=new)
-    db.execute(statement, [dict(row) for row in rows])
+    new = {name: statement.excluded[name] for name in names if name not in key}
+    return statement.on_conflict_do_update(index_elements=list(key), set_=new)
 
 
 def write_findings(
@@ -85,69 +90,70 @@ def write_findings(
     return revision
 
 
-def write_points(db: Connection, run: int, points: Mapping[SeriesKey, Sequence[Point]]) -> None:
-    """Append points to their series."""
-    if not points:
-        return
+# made once: each batch uses them
+_TAILS = (
+    select(
+        series.c.key,
+        series.c.digest,
+        series.c.points,
+        blocks.c.number,
+        blocks.c.start,
+        blocks.c.shape,
+        blocks.c.steps,
+        blocks.c["values"].label("packed"),
+    )
+    .outerjoin(blocks, (series.c.key == blocks.c.series) & (series.c.last_block == blocks.c.number))
+    .where(series.c.run == bindparam("run"))
+    .where(series.c.digest.in_(bindparam("digests", expanding=True)))
+)
+_COUNT = (
+    update(series)
+    .where(series.c.key == bindparam("of"))
+    .values(points=bindparam("points"), last_block=bindparam("last"))
+)
+
+
+def write_points(db: Connection, run: int, points: Mapping[SeriesKey, Column]) -> None:
+    """Append points to their series; the run is locked, so nobody else extends them."""
     digests = {digest(key): key for key in points}
-    new = [
-        {
-            "run": run,
-            "rank": key.rank,
-            "segment": key.segment,
-            "phase": key.phase,
-            "fact": key.fact,
-            "name": key.name,
-            "digest": mark,
-            "points": 0,
-            "last_block": 0,
-        }
-        for mark, key in digests.items()
-    ]
-    upsert(db, series, new, ["run", "digest"])
     for some in chunks(list(digests), AT_ONCE):
-        known = db.execute(
-            select(series.c.key, series.c.digest, series.c.points).where(
-                series.c.run == run, series.c.digest.in_(some)
-            )
-        ).all()
-        tails = _tails(db, [row.key for row in known])
+        known = db.execute(_TAILS, {"run": run, "digests": some}).all()
+        if len(known) < len(some):
+            new = set(some) - {row.digest for row in known}
+            rows = [_series_row(run, mark, digests[mark]) for mark in some if mark in new]
+            db.execute(series.insert(), rows)
+            known = db.execute(_TAILS, {"run": run, "digests": some}).all()
         written: list[dict[str, object]] = []
         counts = []
         for row in known:
             added = points[digests[row.digest]]
-            extended = list(extend(tails.get(row.key), added))
+            extended = list(extend(_tail(row), added))
             written += [block.row(row.key) for block in extended]
             counts.append(
-                {"of": row.key, "points": row.points + len(added), "last": extended[-1].number}
+                {"of": row.key, "points": row.points + len(added[0]), "last": extended[-1].number}
             )
         replace(db, blocks, written, ["series", "number"])
-        db.execute(
-            update(series)
-            .where(series.c.key == bindparam("of"))
-            .values(points=bindparam("points"), last_block=bindparam("last")),
-            counts,
-        )
+        db.execute(_COUNT, counts)
 
 
-def _tails(db: Connection, keys: Sequence[int]) -> dict[int, PackedBlock]:
-    column = blocks.c
-    found = db.execute(
-        select(
-            column.series,
-            column.number,
-            column.start,
-            column.shape,
-            column.steps,
-            column["values"].label("packed"),
-        )
-        .join(series, (series.c.key == column.series) & (series.c.last_block == column.number))
-        .where(series.c.key.in_(keys))
-    )
+def _series_row(run: int, mark: str, key: SeriesKey) -> dict[str, object]:
     return {
-        row.series: unpacked_block(row.number, row.start, row.shape, row.steps, row.packed)
-        for row in found
+        "run": run,
+        "rank": key.rank,
+        "segment": key.segment,
+        "phase": key.phase,
+        "fact": key.fact,
+        "name": key.name,
+        "digest": mark,
+        "points": 0,
+        "last_block": 0,
     }
+
+
+def _tail(row: Any) -> PackedBlock | None:
+    if row.number is None:  # a series without points
+        return None
+    return unpacked_block(row.number, row.start, row.shape, row.steps, row.packed)
 
 
 def digest(key: SeriesKey) -> str:

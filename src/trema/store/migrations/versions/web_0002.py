@@ -53,6 +53,8 @@ def upgrade() -> None:
             blocks.add_column(sketch, insert_before="steps")
     else:
         op.add_column("trema_blocks", sketch)
+        for packed in ("steps", "values"):  # numbers hardly shrink, and trying takes long
+            op.execute(f'ALTER TABLE trema_blocks ALTER COLUMN "{packed}" SET STORAGE EXTERNAL')
     op.create_table(
         "trema_sources",
         sa.Column("run", _KEY, sa.ForeignKey("trema_runs.key", ondelete="CASCADE"), nullable=False),
