@@ -1,4 +1,5 @@
 // What the page of a run has read so far; kept while newer is fetched.
+/* eslint-disable svelte/prefer-svelte-reactivity -- plain maps are replaced as a whole or never shown */
 import { SvelteMap } from 'svelte/reactivity';
 import { type Card, get, part, type Schemas } from '../../api/client';
 import type { SeriesInfo } from './curves';
@@ -24,6 +25,7 @@ export class RunData {
   readonly files = new SvelteMap<string, SourceFile | Error>();
 
   private revision = 0;
+  private whole = false; // read findings from the start
   private reading = false;
   private again = false;
   private last = 0;
@@ -77,7 +79,9 @@ export class RunData {
   }
 
   private async readCards(): Promise<void> {
-    const page = await get<CardPage>(`${this.base}/findings`, { after: this.revision });
+    const after = this.whole ? 0 : this.revision;
+    this.whole = false;
+    const page = await get<CardPage>(`${this.base}/findings`, { after });
     const known = new Set(page.order);
     const next = new Map([...this.cards].filter(([key]) => known.has(key)));
     for (const card of page.cards) next.set(card.key, card);
@@ -100,9 +104,10 @@ export class RunData {
     if (names(all) !== names(this.series)) this.series = all;
   }
 
-  /** Take a card as the server answered a change of it, before the next reading. */
-  take(card: Card): void {
-    this.cards = new Map(this.cards).set(card.key, card);
+  /** Read all findings again: a mute changes those of other runs and times too. */
+  reread(): void {
+    this.whole = true;
+    this.refresh(true);
   }
 
   async readFile(path: string, anew = false): Promise<void> {

@@ -1,4 +1,5 @@
 // The page of a run: what was read, what the reader chose, and what follows from both.
+/* eslint-disable svelte/prefer-svelte-reactivity -- plain maps are replaced as a whole or never shown */
 import type { Card } from '../../api/client';
 import { route } from '../../state/route.svelte';
 import { type Axis, axisOf } from './axis';
@@ -101,6 +102,11 @@ export class RunPage {
   /** The epoch at an x of the shared axis. */
   epochAt(x: number): number {
     return this.axis.kind === 'epoch' ? Math.max(0, Math.round(x)) : 0;
+  }
+
+  /** Enlarge a metric. */
+  chooseMetric(id: string): void {
+    route.set({ metric: id });
   }
 
   setZoom(range: [number, number] | null): void {

@@ -1,4 +1,5 @@
 // Points of series, read by cursor: an overview of each at the width asked for, and the part zoomed to.
+/* eslint-disable svelte/prefer-svelte-reactivity -- plain maps are replaced as a whole or never shown */
 import { SvelteMap } from 'svelte/reactivity';
 import { get, part, type Schemas } from '../../api/client';
 import { type Curve, curveOf, extended } from './curves';
