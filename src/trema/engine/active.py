@@ -24,6 +24,7 @@ _session: Session | None = None
 _pid = 0
 _hooked = False
 _state: tuple[str, int | None] = ("finished", 0)
+_script: str | None = None  # kept, because Python forgets it before its exit hooks run
 
 
 def current() -> Session | None:
@@ -48,7 +49,7 @@ def start(
     UnknownOption
         For an option that does not exist.
     """
-    global _session, _pid
+    global _session, _pid, _script
     settings = config or Config.of(**options)  # also tells unknown options to a running session
     with _lock:
         running = current()
@@ -61,8 +62,8 @@ def start(
             running.config = dataclasses.replace(running.config, **given)
             return running
         sinks = [*(factory(settings) for factory in sink_factories), *extra_sinks]
-        script = main_script()
-        _session = Session(name or default_name(script), settings, framework=framework, sinks=sinks)
+        _script = main_script()
+        _session = Session(name or default_name(_script), settings, framework=framework, sinks=sinks)
         _pid = os.getpid()
         _hook_exit()
         return _session
@@ -80,7 +81,7 @@ def finish(state: str = "finished", exit_code: int | None = None) -> dict[str, A
 def own_sources() -> dict[str, str]:
     """The user's own files by path relative to the working directory; those outside it by name."""
     kept: dict[str, str] = {}
-    for path, text in user_sources(main_script()).items():
+    for path, text in user_sources(main_script() or _script).items():
         short = relative(path)
         kept[short if not os.path.isabs(short) else f"outside/{os.path.basename(path)}"] = text
     return kept
