@@ -72,7 +72,7 @@ class Answers:
                 _log.exception("%s %s failed", scope["method"], harmless(scope["path"], 500))
             if begun:
                 raise  # the client sees an answer that ends too early
-            await answer_to(error, scope["method"])(scope, receive, answer)
+            await answer_to(error)(scope, receive, answer)
 
 
 def path_of(scope: Scope) -> str:

@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from trema.api.models import Changes
+from trema.api.models import Changes, RunChange
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -66,6 +66,31 @@ def merged(old: Changes, new: Changes) -> Changes:
     )
 
 
+class News:
+    """Tells what is new from what was told before.
+
+    A look at the store also finds what it found a moment ago, because a slow transaction may show
+    its changes only after its time.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[str, RunChange] = {}
+        self._removed: set[str] = set()
+
+    def of(self, found: Changes) -> Changes | None:
+        """What was not told yet, None when that is nothing."""
+        runs = [run for run in found.runs if self._told.get(run.id) != run]
+        here = {run.id for run in found.runs}
+        removed = [run for run in found.removed if run not in self._removed and run not in here]
+        self._told.update((run.id, run) for run in runs)
+        self._removed = (self._removed | set(removed)) - here
+        for run in removed:
+            self._told.pop(run, None)
+        if not (runs or removed or found.all):
+            return None
+        return found.model_copy(update={"runs": runs, "removed": removed})
+
+
 class Feed:
     """The one look at the store that all streams of a process share."""
 
@@ -107,15 +132,16 @@ class Feed:
 
     async def _look(self) -> None:
         cursor: str | None = None
+        news = News()
         while self._boxes and not self.closed.is_set():
             try:
-                new = await self.since(cursor)
+                found = await self.since(cursor)
                 self.problem = None
                 # without a cursor, "everything" is not news: each stream begins by itself
-                if cursor is not None and (new.runs or new.removed or new.all):
+                if cursor is not None and (new := news.of(found)):
                     for box in self._boxes:
                         box.put(new)
-                cursor = new.cursor
+                cursor = found.cursor
             except Exception as error:  # a database that is restarted; the next look may see it
                 if self.problem is None:
                     _log.exception("changes cannot be read")

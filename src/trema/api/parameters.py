@@ -18,8 +18,8 @@ else:  # FastAPI reads annotations, and these modules read this one
     Queries = Running = object
 
 STEP_LIMIT = 2**53 - 1  # the largest integer that a browser keeps exactly
-#: No control character and no path separator: ids are names of folders.
-NAME = r"^[^\x00-\x1f\x7f/\\]+$"
+#: No control character, no path separator, and not dots alone: ids are names of folders.
+NAME = r"^\.*[^\x00-\x1f\x7f/\\.][^\x00-\x1f\x7f/\\]*$"
 #: The digest of a series, and the count of its points that the caller has already.
 SERIES_KEY = r"^[0-9a-f]{32}(:[0-9]{1,15})?$"
 

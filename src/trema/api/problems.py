@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from trema.api.parameters import NAME, SERIES_KEY
-from trema.core.errors import NotAllowed, RunNotFound, TremaError, UnknownCheck, UsageError
+from trema.core.errors import NotAllowed, NotFound, RunActive, TremaError, UsageError
 from trema.core.text import clip, harmless
 from trema.store.base import CursorConflict, JournalReplaced, RunConflict, StoreError
 
@@ -22,8 +22,9 @@ SENTENCE = 1000  # characters of an answer
 _log = logging.getLogger(__name__)
 _ELSEWHERE = ("query", "path", "header", "body")
 _STATUS: Sequence[tuple[type[TremaError], int]] = (
-    (RunNotFound, 404),
+    (NotFound, 404),
     (NotAllowed, 403),
+    (RunActive, 409),
     (CursorConflict, 409),
     (RunConflict, 409),
     (JournalReplaced, 409),
@@ -37,7 +38,7 @@ _SENTENCES = {
     405: "this address does not take this method: check it against /api/openapi.json",
 }
 _PATTERNS = {
-    NAME: "should hold no control character, no / and no \\",
+    NAME: "should be a name without control characters, / and \\",
     SERIES_KEY: "should be a key of the list of series, or key:position",
 }
 FAILED = "Trema failed to answer this: the log of the server says why"
@@ -62,23 +63,21 @@ def install_problems(app: FastAPI) -> None:
 
 
 def _handle(request: Request, error: Exception) -> JSONResponse:
-    return answer_to(error, request.method)
+    return answer_to(error)
 
 
-def answer_to(error: Exception, method: str) -> JSONResponse:
+def answer_to(error: Exception) -> JSONResponse:
     """The answer to a request that failed so; 500 for what nobody foresaw."""
     if isinstance(error, TremaError):
-        return _refused(error, method)
+        return _refused(error)
     if isinstance(error, RequestValidationError):
         found = error.errors()
         return problem(422, sentence(found[0]) if found else "the request is not valid")
     return _http(error) if isinstance(error, HTTPException) else problem(500, FAILED)
 
 
-def _refused(error: TremaError, method: str) -> JSONResponse:
+def _refused(error: TremaError) -> JSONResponse:
     status = next(code for kind, code in _STATUS if isinstance(error, kind))
-    if isinstance(error, UnknownCheck) and method == "GET":
-        status = 404  # the check is what was asked for
     if status == 503:
         _log.error("the store cannot be used: %s", error)
         return problem(503, "the store cannot be used now: try again", headers={"Retry-After": "2"})

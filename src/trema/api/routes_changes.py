@@ -56,8 +56,6 @@ async def stream_changes(
 
 
 @router.get("/alerts")
-def list_alerts(queries: QueriesOf) -> Alerts:
+def list_alerts(running: RunningOf) -> Alerts:
     """The rules that tell somebody; secrets are left out."""
-    from trema.api import alerts
-
-    return alerts.list_alerts(queries)
+    return running.watcher.describe()

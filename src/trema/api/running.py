@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 
 from trema.api.access import Access, OneToken, StoredTokens
+from trema.api.alerts import Watcher, find_rules
 from trema.api.events import Feed
 from trema.api.follow import Follow
 from trema.api.limits import Places
+from trema.api.queries import Queries
 from trema.api.settings import Settings
+from trema.core.errors import UsageError
+from trema.core.text import harmless
 from trema.store import open_store
 from trema.store.following import Follower
 
 if TYPE_CHECKING:
-    from trema.api.queries import Queries
     from trema.store.sql import SqlStore
+
+
+_SENDING = 2.0  # seconds for alerts that are on their way when the server ends
 
 
 class Running:
@@ -33,6 +39,8 @@ class Running:
             StoredTokens(store) if settings.token is None else OneToken(settings.token)
         )
         self.places = Places(settings.limits.streams, settings.limits.client_streams)
+        self.problem: str | None = None
+        self.watcher = self._watcher()
         self.follower = Follower(settings.root, store) if settings.root is not None else None
         self.follow = Follow(self._steps())
         self.feed: Feed
@@ -47,24 +55,32 @@ class Running:
         StoreError
             When the database cannot be used.
         """
-        from trema.api.queries import Queries
-
         store = open_store(settings.url)
         return cls(settings, store, Queries(store, root=settings.root, mode=settings.mode))
 
     @property
     def problems(self) -> list[str]:
         """What does not work at present, a sentence each."""
-        found = self.follow.problems
+        found = [*self.follow.problems, *self.watcher.problems]
         if self.follower is not None:
             found += self.follower.problems
-        return found if self.feed.problem is None else [*found, self.feed.problem]
+        return [*found, *filter(None, (self.problem, self.feed.problem))]
+
+    def _watcher(self) -> Watcher:
+        """What tells somebody; without rules when these cannot be read."""
+        settings, rules = self.settings, []
+        try:
+            rules = find_rules(settings.root, settings.alerts)
+        except UsageError as error:
+            self.problem = harmless(error, 500)
+        return Watcher(self.queries, rules, base_url=settings.public)
 
     def _steps(self) -> dict[str, Callable[[], object]]:
         """What the thread does each time, by what a person would call it."""
         steps: dict[str, Callable[[], object]] = {}
         if self.follower is not None:
             steps["reading the journals"] = self.follower.step
+        steps["watching for alerts"] = self.watcher.step
         return steps
 
     async def __aenter__(self) -> Running:
@@ -77,6 +93,7 @@ class Running:
         self._ending.close()
         await self.feed.stop()
         await run_in_threadpool(self.follow.stop)
+        await run_in_threadpool(self.watcher.close, _SENDING)
         await run_in_threadpool(self.store.close)
 
 

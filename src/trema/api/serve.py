@@ -9,6 +9,7 @@ import secrets
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -132,6 +133,8 @@ def serve_many(settings: Settings, sock: socket.socket, workers: int) -> None:
             "hosts": settings.hosts,
             "port": settings.port,
             "any_address": settings.any_address,
+            "alerts": str(settings.alerts) if settings.alerts else None,
+            "public": settings.public,
             "rate": limits.rate,
             "burst": limits.burst,
         }
@@ -145,6 +148,7 @@ def from_environment() -> FastAPI:
     given = json.loads(os.environ[_HANDED])
     limits = Limits(rate=given.pop("rate"), burst=given.pop("burst"))
     given["hosts"] = tuple(given["hosts"])
+    given["alerts"] = Path(given["alerts"]) if given["alerts"] else None
     return create_app(Settings(mode="server", limits=limits, **given))
 
 

@@ -35,6 +35,8 @@ class Settings:
     hosts : names that a request may give as its host, beside those of the loopback device
     port : the port that is served, None where requests may name any
     any_address : a request may give any IP address as its host, as on a machine in a network
+    alerts : the file with the rules of alerts, None for the one in the run folder
+    public : the address that links in alerts begin with
     static : the folder of the built page, None for the one in the package
     """
 
@@ -47,5 +49,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     port: int | None = None
     any_address: bool = False
+    alerts: Path | None = None
+    public: str | None = None
     static: Path | None = None
     limits: Limits = Limits()

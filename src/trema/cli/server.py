@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trema.cli.ui import WARNING, extra_needed
@@ -26,13 +27,15 @@ def run_server(
     workers: int,
     hosts: Sequence[str],
     rate: float,
+    alerts: Path | None = None,
+    public: str | None = None,
 ) -> None:
     """Serve the runs in a database until Ctrl-C; the first start makes a token.
 
     Raises
     ------
     UsageError
-        Without a database, or when the port is taken.
+        Without a database, when the port is taken, or when the alerts cannot be right.
     StoreError
         When the database cannot be used.
     """
@@ -41,14 +44,19 @@ def run_server(
         token = _first_token(store) if first else None
     with extra_needed():
         from trema.api import serve
+        from trema.api.alerts import load_rules
         from trema.api.settings import Limits, Settings
 
+        if alerts is not None:
+            load_rules(alerts)
         sock = serve.bind(host, serve.PORT if port is None else port)
         limits = Limits(rate=rate, burst=max(1, round(2 * rate)))
         # a proxy in front listens at another port, so the port of a request says nothing
-        settings = Settings(url=str(database), mode="server", limits=limits)
-        settings = serve.at_host(settings, host, None, hosts)
         base = serve.base_url(host, sock.getsockname()[1])
+        settings = Settings(
+            url=str(database), mode="server", limits=limits, alerts=alerts, public=public or base
+        )
+        settings = serve.at_host(settings, host, None, hosts)
         if settings.any_address:
             warning = WARNING.format(host=harmless(host))
             print(f"{warning}: put a proxy with TLS before it", file=sys.stderr)

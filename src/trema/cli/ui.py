@@ -27,7 +27,14 @@ _EXTRA = frozenset(
 )
 
 
-def run_ui(target: str | None, *, host: str, port: int | None, browser: bool) -> None:
+def run_ui(
+    target: str | None,
+    *,
+    host: str,
+    port: int | None,
+    browser: bool,
+    alerts: Path | None = None,
+) -> None:
     """Serve the page of a folder or database until Ctrl-C, or open that of a server.
 
     Raises
@@ -41,7 +48,7 @@ def run_ui(target: str | None, *, host: str, port: int | None, browser: bool) ->
         if target is not None and _WEB.match(target):
             _open_server(target, browser=browser)
             return
-        open_page(target, host=host, port=port).serve(browser=browser)
+        open_page(target, host=host, port=port, alerts=alerts).serve(browser=browser)
 
 
 def _open_server(address: str, *, browser: bool) -> None:
@@ -90,19 +97,25 @@ class LocalPage:
 
 
 def open_page(
-    target: str | None, *, host: str = LOCAL, port: int | None = None, run: str | None = None
+    target: str | None,
+    *,
+    host: str = LOCAL,
+    port: int | None = None,
+    run: str | None = None,
+    alerts: Path | None = None,
 ) -> LocalPage:
     """The page of this folder or database; ``run`` is the run that it opens with.
 
     Raises
     ------
     UsageError
-        When there is no such folder, or the port is taken.
+        When there is no such folder, the port is taken, or the alerts cannot be right.
     StoreError
         When the database cannot be used.
     """
     from trema.api import serve
     from trema.api.access import new_token
+    from trema.api.alerts import load_rules
     from trema.api.settings import Settings
     from trema.store import open_store
     from trema.store.index import default_url
@@ -110,13 +123,18 @@ def open_page(
     root = None if target and _DATABASE.match(target) else folder_of(target)
     url = default_url(root) if root is not None else str(target)
     open_store(url).close()  # a database that cannot be used is told now, in one sentence
+    if alerts is not None:
+        load_rules(alerts)
     sock = serve.bind(host, port)
     bound: int = sock.getsockname()[1]
-    settings = Settings(url=url, root=root, token=new_token(), opens=run)
+    base = serve.base_url(host, bound)
+    settings = Settings(
+        url=url, root=root, token=new_token(), opens=run, alerts=alerts, public=base
+    )
     settings = serve.ticketed(serve.at_host(settings, host, bound, ()))
     if settings.any_address:
         print(WARNING.format(host=harmless(host)), file=sys.stderr)
-    return LocalPage(settings, sock, serve.base_url(host, bound))
+    return LocalPage(settings, sock, base)
 
 
 WARNING = (
