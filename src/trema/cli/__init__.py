@@ -42,10 +42,22 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class FileFormat(StrEnum):
+    """What a run is written as."""
+
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+
+
 Dir = Annotated[Path | None, typer.Option("--dir", help="The folder that holds the runs.")]
 Host = Annotated[str, typer.Option(help="The address to listen at.")]
 Port = Annotated[
     int | None, typer.Option(min=1, max=65535, help="Default: 6120, or the next that is free.")
+]
+AlertsFile = Annotated[
+    Path | None,
+    typer.Option("--alerts", help="Rules of alerts (TOML); default alerts.toml of the folder."),
 ]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Open no browser.")]
 Database = Annotated[
@@ -213,6 +225,50 @@ def sync(
 
 
 @app.command()
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name, id, or last.")],
+    format: Annotated[FileFormat, typer.Option(help="json, csv or html.")] = FileFormat.JSON,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file; - is the standard output.")
+    ] = None,
+    facts: Annotated[
+        bool, typer.Option("--facts", help="With json: all facts, not only metrics and loss.")
+    ] = False,
+    dir: Dir = None,
+) -> None:
+    """Write a run to one file: its data, its numbers, or a page to send around."""
+    from trema.cli.export import export_run
+
+    export_run(run, dir, format=format.value, output=output, facts=facts)
+
+
+@app.command()
+def alerts(
+    config: Annotated[
+        Path | None, typer.Option(help="The rules; default alerts.toml in the folder of runs.")
+    ] = None,
+    dir: Dir = None,
+) -> None:
+    """Tell somebody of findings, crashes and ends, until Ctrl-C."""
+    from trema.cli.alerts import run_alerts
+
+    run_alerts(dir, config)
+
+
+@app.command()
+def mcp(
+    database: Annotated[
+        str | None, typer.Option(help="URL of a database instead of a folder.")
+    ] = None,
+    dir: Dir = None,
+) -> None:
+    """Let a coding assistant ask about the runs (Model Context Protocol, stdio)."""
+    from trema.cli.mcp import run_mcp
+
+    run_mcp(dir, database)
+
+
+@app.command()
 def demo(
     json: Annotated[Path | None, typer.Option(help="Write the findings document here.")] = None,
     no_browser: NoBrowser = False,
@@ -239,11 +295,12 @@ def ui(
     host: Host = "127.0.0.1",
     port: Port = None,
     no_browser: NoBrowser = False,
+    alerts: AlertsFile = None,
 ) -> None:
     """Open the page of the runs: findings, curves, layers and source, live."""
     from trema.cli.ui import run_ui
 
-    run_ui(target, host=host, port=port, browser=not no_browser)
+    run_ui(target, host=host, port=port, browser=not no_browser, alerts=alerts)
 
 
 @server_app.callback(invoke_without_command=True)
@@ -259,6 +316,10 @@ def server(
     rate: Annotated[
         float, typer.Option(min=1, help="Requests a second of one client and process.")
     ] = 200.0,
+    alerts: AlertsFile = None,
+    public_url: Annotated[
+        str | None, typer.Option(help="The address that links in alerts begin with.")
+    ] = None,
 ) -> None:
     """Serve the runs of a team from one database."""
     context.obj = database
@@ -266,7 +327,16 @@ def server(
         return
     from trema.cli.server import run_server
 
-    run_server(database, host=host, port=port, workers=workers, hosts=allow_host or (), rate=rate)
+    run_server(
+        database,
+        host=host,
+        port=port,
+        workers=workers,
+        hosts=allow_host or (),
+        rate=rate,
+        alerts=alerts,
+        public=public_url,
+    )
 
 
 @token_app.command("create")
