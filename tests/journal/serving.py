@@ -34,6 +34,7 @@ class Team:
         self._socket.listen(64)
         self.port: int = self._socket.getsockname()[1]
         self._server: uvicorn.Server | None = None
+        self._clients: list[Client] = []
         self.start()
 
     @property
@@ -43,7 +44,8 @@ class Team:
     def client(self, port: int | None = None, *, timeout: float = 5.0) -> Client:
         """A client of this server, or of a proxy before it."""
         server = parse_server(f"http://127.0.0.1:{port or self.port}", self.token)
-        return Client(server, timeout=timeout)
+        self._clients.append(Client(server, timeout=timeout))
+        return self._clients[-1]
 
     def start(self) -> None:
         limits = Limits(rate=1e6, burst=10**6)
@@ -67,6 +69,8 @@ class Team:
             self._server = None
 
     def close(self) -> None:
+        for client in self._clients:
+            client.close()
         self.stop()
         self._socket.close()
         self.store.close()
@@ -194,3 +198,21 @@ def hanging() -> Iterator[int]:
     """The port of a server that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
         yield listening.getsockname()[1]
+
+
+@contextlib.contextmanager
+def answering(answer: bytes) -> Iterator[int]:
+    """The port of a server that gives this answer to everything and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def run() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    sock, _ = listening.accept()
+                    with sock, contextlib.suppress(OSError):
+                        sock.recv(65536)
+                        sock.sendall(answer)
+
+        threading.Thread(target=run, daemon=True).start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)

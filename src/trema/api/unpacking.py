@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from trema.api.answers import path_of
 from trema.api.limits import body_limit
@@ -43,7 +44,10 @@ class UnpackedRequest(Request):
         """
         if not hasattr(self, "_unpacked"):
             packing = self.headers.get("content-encoding", "identity").strip().lower()
-            data = await super().body()
+            try:
+                data = await super().body()
+            except ClientDisconnect:  # nobody reads the answer; the client sends it again
+                raise HTTPException(400, "the body does not end") from None
             if packing in ("gzip", "x-gzip"):
                 data = unpack(data, body_limit(path_of(self.scope), self.app.state.settings.limits))
             elif packing != "identity":

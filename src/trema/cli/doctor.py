@@ -88,7 +88,9 @@ def _server() -> Iterator[tuple[bool | None, str, str]]:
         return
     try:
         server = parse_server(url, read_token())
-        answer = Client(server, timeout=5.0).request("GET", ("status",))
+        client = Client(server, timeout=5.0)
+        answer = client.request("GET", ("status",))
+        client.close()
     except UsageError as error:
         yield False, f"runs are not sent: {error}", "set TREMA_SERVER and TREMA_TOKEN anew"
         return

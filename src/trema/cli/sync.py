@@ -56,7 +56,8 @@ def sync_runs(wanted: Sequence[str], options: Options) -> int:
     if server.exposed:
         what = "the token and the runs are" if server.token else "the runs are"
         say(f"{what} sent unencrypted to {server.url}: use https")
-    work = Work(Client(server), root, wanted)
+    client = Client(server)
+    work = Work(client, root, wanted)
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
@@ -70,6 +71,7 @@ def sync_runs(wanted: Sequence[str], options: Options) -> int:
                 work.go(bars)
         except KeyboardInterrupt:
             pass  # what is left is told
+    client.close()
     return work.report()
 
 

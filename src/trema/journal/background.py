@@ -202,6 +202,7 @@ class Process:
 
     def _rest(self, pause: float, failures: int) -> None:
         if self._done.is_set():
+            self._client.close()
             self._wake.wait()  # the process ends, unless another run does
         elif self._ending:
             self._wake.wait(0.3 * failures)
