@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from trema.core.diagnosis import Severity
 from trema.store.base import FindingHead, StoredFinding
 
 
+@lru_cache(1024)
 def weight(severity: str) -> int:
     """3 for critical down to 0 for info; -1 for a word that is none."""
     try:
@@ -58,6 +60,9 @@ def joined_heads(parts: Iterable[tuple[int, FindingHead]]) -> list[FindingHead]:
         groups.setdefault((part.run, part.segment, part.id), []).append((rank, part))
     heads = []
     for group in groups.values():
+        if len(group) == 1:
+            heads.append(group[0][1])
+            continue
         main = min(group, key=lambda item: (_order(item[1]), item[0]))[1]
         worst = max((part.severity for _, part in group), key=weight)
         heads.append(main if main.severity == worst else replace(main, severity=worst))

@@ -74,8 +74,11 @@ class Reading(Database):
             narrowing.append(column.revision > after)
         with self._engine.connect() as db:
             if run is not None:
-                narrowing.append(column.run == run_row(db, run).key)
-            rows = db.execute(_all_ranks(narrowing)).all()
+                narrowing.append(column.run == run_key(db, run))
+            query = _all_ranks(narrowing)
+            if run is not None:  # again: SQLite would look through the findings of all runs
+                query = query.where(narrowing[-1])
+            rows = db.execute(query).all()
         return [
             finding
             for finding in _by_identity(rows)
@@ -124,8 +127,8 @@ class Reading(Database):
         with reading(self._engine) as db:
             rows = db.execute(query) if runs_ is None else each_of(db, query, runs.c.id, runs_)
             parts = [
-                (row.rank, FindingHead(run=row.run_id, rank=row.priority, **_named(row, _HEAD)))
-                for row in rows
+                (rank, FindingHead(run=run, rank=priority, **dict(zip(_HEAD, rest, strict=True))))
+                for run, rank, priority, *rest in map(tuple, rows)
             ]
         return joined_heads(parts)
 
@@ -166,10 +169,6 @@ class Reading(Database):
         with reading(self._engine) as db:
             found = db.execute(query.order_by(removed.c.touched, removed.c.id))
             return [(row.id, row.touched) for row in found]
-
-
-def _named(row: Row[Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: row._mapping[name] for name in names}
 
 
 def _run(row: Row[Any]) -> Run:

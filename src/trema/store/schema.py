@@ -123,12 +123,12 @@ findings = Table(
     Column("severity", SafeText, nullable=False),
     Column("state", SafeText, nullable=False),
     Column("revision", BigInteger, nullable=False),
-    Column("document", Text, nullable=False),  # ASCII JSON
     # from the document, so that a list of many findings need not read it
     Column("title", SafeText, nullable=False, server_default=""),
     Column("layer", SafeText),
     Column("priority", BigInteger, nullable=False, server_default="0"),  # its "rank"
     Column("explained", Boolean, nullable=False, server_default=false()),
+    Column("document", Text, nullable=False),  # ASCII JSON
     PrimaryKeyConstraint("run", "segment", "id", "rank", name="trema_findings_pk"),
     Index("trema_findings_severity", "severity"),
     Index("trema_findings_check", "check"),
@@ -163,7 +163,6 @@ blocks = Table(
     Column("minimum", Double),
     Column("maximum", Double),
     Column("nonfinite", BigInteger, nullable=False),
-    # stands before the values: SQLite reads a row from its beginning
     Column("sketch", LargeBinary),  # see thinning.py; NULL for arrays and blocks of old versions
     Column("steps", LargeBinary, nullable=False),  # int64, little endian
     Column("values", LargeBinary, nullable=False),  # float64, little endian

@@ -1,6 +1,7 @@
 """What the web application needs: changes by time, heads of findings, sketches, people."""
 
 import json
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -39,20 +40,16 @@ def upgrade() -> None:
         sa.Column("touched", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("id", name="trema_removed_pk"),
     )
-    for column in (
+    heads = (
         sa.Column("title", sa.Text, nullable=False, server_default=""),
         sa.Column("layer", sa.Text),
         sa.Column("priority", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("explained", sa.Boolean, nullable=False, server_default=sa.false()),
-    ):
-        op.add_column("trema_findings", column)
+    )
+    _add_before("trema_findings", "document", *heads)
     _fill_heads(op.get_bind())
-    sketch = sa.Column("sketch", sa.LargeBinary)
-    if op.get_bind().dialect.name == "sqlite":  # written anew: the sketch comes before the values
-        with op.batch_alter_table("trema_blocks", recreate="always") as blocks:
-            blocks.add_column(sketch, insert_before="steps")
-    else:
-        op.add_column("trema_blocks", sketch)
+    _add_before("trema_blocks", "steps", sa.Column("sketch", sa.LargeBinary))
+    if op.get_bind().dialect.name == "postgresql":
         for packed in ("steps", "values"):  # numbers hardly shrink, and trying takes long
             op.execute(f'ALTER TABLE trema_blocks ALTER COLUMN "{packed}" SET STORAGE EXTERNAL')
     op.create_table(
@@ -90,6 +87,17 @@ def upgrade() -> None:
         sa.Column("time", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("digest", name="trema_claims_pk"),
     )
+
+
+def _add_before(table: str, before: str, *columns: "sa.Column[Any]") -> None:
+    """Add columns; on SQLite, which reads a row from its beginning, before a large one."""
+    if op.get_bind().dialect.name == "sqlite":
+        with op.batch_alter_table(table, recreate="always") as changed:
+            for column in columns:
+                changed.add_column(column, insert_before=before)
+    else:
+        for column in columns:
+            op.add_column(table, column)
 
 
 def _fill_heads(db: sa.Connection) -> None:
