@@ -1,0 +1,106 @@
+"""Runs side by side."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.asking import Asked, Fed, ended, found
+from tests.api.runs import SCRIPT, healthy
+from trema.api.models import NewMute
+from trema.api.queries.comparing import difference, verdict_of
+from trema.core.errors import RunNotFound, UsageError
+
+
+def test_two_runs(everywhere: Asked) -> None:
+    bad = everywhere.make()
+    good = everywhere.make("fixed", info=healthy(), source=SCRIPT.replace("4, 3", "8, 3"))
+    compared = everywhere.queries.compare([bad, good])
+    assert [row.id for row in compared.runs] == [bad, good]
+    settings = {item.name: item for item in compared.settings}
+    assert settings["loss"].values == ["nll_loss", "cross_entropy"]
+    assert not settings["loss"].same
+    assert settings["optimizer"].same
+    assert [(item.check, item.verdict, item.states) for item in compared.findings] == [
+        ("input-scale", "remaining", ["active", "active"]),
+        ("missing-softmax", "gone", ["active", "absent"]),
+    ]
+    metrics = {(item.name, item.phase): item for item in compared.metrics}
+    assert metrics["loss", "validation"].last == pytest.approx([0.6, 0.6])
+    (key, _) = metrics["loss", "validation"].keys
+    assert key is not None
+    assert everywhere.queries.series(bad, [(key, 0)]).series[0].values[-1] == pytest.approx(0.6)
+    (source,) = compared.sources
+    assert (source.path, source.run, source.status) == ("train.py", good, "changed")
+    assert "-    nn.Conv2d(1, 4, 3)," in source.diff
+    assert "+    nn.Conv2d(1, 8, 3)," in source.diff
+
+
+def test_findings_over_parts_of_runs(fed: Fed) -> None:
+    fed.feed("a", ended(found("x"), found("y", state="gone"), found("z", state="gone")))
+    fed.feed(
+        "b",
+        {"kind": "info", "segment": 1, "info": {}},
+        found("x", state="gone"),
+        found("x", segment=1),
+        found("y", segment=1),
+        found("new", severity="critical"),
+        found("quiet"),
+    )
+    fed.queries.mute(NewMute(scope="project", check="dead-units", finding="quiet"))
+    compared = fed.queries.compare(["a", "b"])
+    assert [(item.id, item.verdict, item.keys) for item in compared.findings] == [
+        ("new", "appeared", [None, "0:new"]),
+        ("y", "appeared", ["0:y", "1:y"]),
+        ("x", "remaining", ["0:x", "1:x"]),
+    ]
+
+
+def test_verdicts() -> None:
+    assert verdict_of("absent", "active") == "appeared"
+    assert verdict_of("gone", "active") == "appeared"
+    assert verdict_of("active", "absent") == "gone"
+    assert verdict_of("active", "gone") == "gone"
+    assert verdict_of("active", "active") == "remaining"
+    assert verdict_of("gone", "gone") is None
+
+
+def test_metrics_that_one_run_has(fed: Fed) -> None:
+    for run, name in (("a", "loss"), ("b", "f1")):
+        fed.feed(run, {"kind": "metrics", "epoch": 0, "phase": "train", "values": {name: "nan"}})
+    found_ = {item.name: item for item in fed.queries.compare(["a", "b"]).metrics}
+    assert found_["loss"].last == ["nan", None]
+    assert found_["f1"].keys[0] is None
+
+
+def test_files_that_one_run_has(fed: Fed) -> None:
+    for run in "ab":
+        fed.feed(run, ended())
+    fed.store.put_source("a", "old.py", "x = 1\n")
+    fed.store.put_source("b", "new.py", "x = 1\n")
+    for run in "ab":
+        fed.store.put_source(run, "same.py", "y")
+    sources = fed.queries.compare(["a", "b"]).sources
+    assert [(item.path, item.status, item.diff != "") for item in sources] == [
+        ("new.py", "added", True),
+        ("old.py", "removed", True),
+        ("same.py", "same", False),
+    ]
+
+
+def test_large_differences_are_not_shown() -> None:
+    assert "400,000 characters" in difference("a", "x" * 500_000, "")
+    many = "\n".join(f"line {n}" for n in range(5000))
+    assert "5,003 lines" in difference("a", "", many)
+    assert "by hand" in difference("a", "a\n" * 100_000, "b\n" * 100_000)
+
+
+def test_runs_that_cannot_be_compared(asked: Asked) -> None:
+    run = asked.make(epochs=1, steps=1)
+    with pytest.raises(UsageError, match="2 to 8 runs to compare but got 1"):
+        asked.queries.compare([run])
+    with pytest.raises(UsageError, match="got 9"):
+        asked.queries.compare([run] * 9)
+    with pytest.raises(UsageError, match="one is there twice"):
+        asked.queries.compare([run, run])
+    with pytest.raises(RunNotFound):
+        asked.queries.compare([run, "no such run"])
