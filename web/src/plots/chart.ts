@@ -2,7 +2,7 @@
 import uPlot from 'uplot';
 import { align, type Aligned, extent, logTicks, padded, tickText } from './align';
 import { LEFT, RIGHT } from './frame';
-import { paintLimits, paintRim, paintShades, paintUnder } from './paint';
+import { paintLimits, paintName, paintRim, paintShades, paintUnder } from './paint';
 import type { Limit, Line, Shade } from './lines';
 
 /** What the chart reads each time it draws. */
@@ -87,7 +87,6 @@ export function chart(host: HTMLElement, source: Source, shape: Shape): { plot: 
           incrs: (_u, _axis, min, max) => (max - min >= 3 ? WHOLE : PARTS),
           values: (_u, splits, _axis, _space, step) => splits.map((value) => tickText(value, step)),
           grid: { ...grid, show: !compact },
-          ...(compact ? {} : { label: shape.xLabel, labelSize: 16, labelGap: 0 }),
         },
         {
           ...axis,
@@ -96,6 +95,7 @@ export function chart(host: HTMLElement, source: Source, shape: Shape): { plot: 
           space: compact ? 30 : 34,
           ...(log ? { splits: (_u: uPlot, _i: number, min: number, max: number) => logTicks(min, max, compact ? 3 : 7) } : {}),
           values: (_u, splits, _axis, _space, step) => splits.map((value) => tickText(value, log ? value : step)),
+          filter: (_u, splits) => splits,
         },
       ],
       series: [
@@ -115,6 +115,7 @@ export function chart(host: HTMLElement, source: Source, shape: Shape): { plot: 
           (u) => {
             paintRim(u, source.lines(), colour);
             paintLimits(u, source.limits(), log, colour, font());
+            if (!compact) paintName(u, shape.xLabel, ink(), font());
           },
         ],
         setSelect: [

@@ -37,7 +37,7 @@ export function paintUnder(u: uPlot, lines: readonly Line[], log: boolean, colou
     for (const line of lines) {
       context.fillStyle = context.strokeStyle = colour(line.color);
       if (line.low && line.high) {
-        context.globalAlpha = 0.2;
+        context.lineWidth = 0.75 * devicePixelRatio;
         paintBand(u, context, line, line.low, line.high, log, min, max);
       }
       if (line.raw) {
@@ -67,7 +67,10 @@ function paintBand(
       for (const [x, , top] of stretch) context.lineTo(x, top);
       for (const [x, bottom] of stretch.reverse()) context.lineTo(x, bottom);
       context.closePath();
+      context.globalAlpha = 0.25;
       context.fill();
+      context.globalAlpha = 0.45; // a spike of one stretch is hardly wider than its edge
+      context.stroke();
     }
     stretch = [];
   };
@@ -156,4 +159,16 @@ export function paintLimits(u: uPlot, limits: readonly Limit[], log: boolean, co
       context.fillText(limit.label, right - 4 * devicePixelRatio, above ? y - 4 * devicePixelRatio : y + 13 * devicePixelRatio);
     }
   });
+}
+
+/** The name of the x axis, in the corner beside its numbers. */
+export function paintName(u: uPlot, name: string, ink: string, font: string): void {
+  const { ctx, bbox } = u;
+  ctx.save();
+  ctx.fillStyle = ink;
+  ctx.font = font;
+  ctx.textAlign = 'right';
+  ctx.textBaseline = 'top';
+  ctx.fillText(name, bbox.left - 6 * devicePixelRatio, bbox.top + bbox.height + 5 * devicePixelRatio);
+  ctx.restore();
 }

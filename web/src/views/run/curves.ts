@@ -41,13 +41,17 @@ export function groups(all: readonly SeriesInfo[], segment: number): Group[] {
     const [id, title] = naming(info);
     const group = made.get(id) ?? { id, title, unit: info.unit, series: [] };
     const apart = info.fact !== 'metric' && info.name !== '';
-    const label = info.fact === 'learning-rate' ? info.name || 'learning rate' : apart ? `${info.phase} ${info.name}` : info.phase;
+    const label = info.fact === 'learning-rate' ? `group ${info.name}` : apart ? `${info.phase} ${info.name}` : info.phase;
     group.series.push({ info, label });
     made.set(id, group);
   }
   const weight = (group: Group): number =>
     group.id === 'metric:loss' ? 0 : group.id === 'loss' ? 2 : group.id === 'learning-rate' ? 3 : 1;
-  for (const group of made.values()) group.series.sort((a, b) => phase(a.info) - phase(b.info));
+  for (const group of made.values()) {
+    group.series.sort((a, b) => phase(a.info) - phase(b.info));
+    const only = group.id === 'learning-rate' && group.series.length === 1 ? group.series[0] : undefined;
+    if (only) only.label = 'learning rate';
+  }
   return [...made.values()].sort((a, b) => weight(a) - weight(b));
 }
 

@@ -101,6 +101,14 @@ export function toldAt(cards: readonly Card[], epoch: number): Told[] {
     });
 }
 
+/** `0–3, 7`, or `before`. */
+export function epochsShort(card: Card): string {
+  const spans = spansOf(card);
+  if (!spans.length) return 'before';
+  const [first, second] = spans.map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`));
+  return `${first}${spans.length > 2 ? ', …' : second ? `, ${second}` : ''}`;
+}
+
 /** `epochs 0–3, 7`. */
 export function epochsText(card: Card): string {
   const spans = spansOf(card);
