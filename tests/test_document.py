@@ -48,11 +48,13 @@ def test_the_newest_state_of_each_finding_counts(run: RunFolder) -> None:
     journal.write("facts", step=7, segment=0, values={})
     journal.write("finding", finding=finding("a", "warning", state="active"))
     journal.write("finding", finding=finding("b", "critical", state="active"))
-    journal.write("finding", finding=finding("a", "warning", state="gone"))
+    again = finding("a", "warning", state="gone", spans=[[0, 1]], history=[])
+    journal.write("finding", finding=again)
     journal.write("epoch", epoch=1)
     document = read_document(run)
     assert [(f["check"], f["rank"]) for f in document["findings"]] == [("b", 1), ("a", 2)]
     assert document["findings"][1]["state"] == "gone"
+    assert document["findings"][1]["spans"] == [[0, 1]]
     facts = document["run"]
     assert (facts["steps"], facts["epochs"], facts["segments"]) == (8, 2, 1)
     assert (facts["framework"], facts["inputs"]) == ("torch", "image")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from trema.checks.base import Check, Links, Page
@@ -15,7 +19,8 @@ from trema.core.config import Config
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Kind, Severity, Where
 from trema.core.facts import Fact, LossInfo, RunInfo, Snapshot, TensorSeen
 from trema.core.history import History
-from trema.engine.findings import Finding
+from trema.engine import session as session_module
+from trema.engine.findings import HISTORY, SPANS, Finding
 from trema.engine.schedule import Schedule
 from trema.engine.session import Segment, Session, default_name
 from trema.journal.reader import read
@@ -157,6 +162,92 @@ def test_a_finding_keeps_its_identity_over_runs_and_lines() -> None:
 
     assert made("a", "head").id == made("b", "head").id
     assert made("a", "head").id != made("a", "body").id
+
+
+def epochs(segment: Segment, losses: Mapping[int, float], steps: int = 4) -> None:
+    """Epochs of a few steps each, all with the loss of their epoch."""
+    for epoch, loss in losses.items():
+        for _ in range(steps):
+            values: dict[tuple[Fact, str], Any] = {(Fact.LOSS, ""): loss}
+            at = segment.steps
+            segment.record(Snapshot(step=at, epoch=epoch, phase="train", values=values))
+        segment.end_epoch(epoch)
+
+
+def test_a_finding_says_in_which_epochs_it_was_seen(tmp_path: Path) -> None:
+    session, _ = session_with(tmp_path, HighLoss())
+    segment = session.open_segment(RunInfo())
+    epochs(segment, {0: 5.0, 1: 4.0, 2: 0.1, 3: 0.1, 4: 6.0})
+    segment.end_epoch(5)  # none of its steps was sampled; the loss is still high
+    document = session.finish()
+    (finding,) = document["findings"]
+    assert finding["spans"] == [[0, 1], [4, 5]]
+    assert [(entry["epoch"], entry["value"]) for entry in finding["history"]] == [
+        (0, 5.0), (1, 4.0), (4, 6.0), (5, 6.0),
+    ]  # fmt: skip
+    assert [entry["step"] for entry in finding["history"]] == [3, 7, 19, 19]
+    schema = files("trema").joinpath("schema/findings.schema.json").read_text(encoding="utf-8")
+    jsonschema.validate(document, json.loads(schema))
+
+
+def test_what_was_found_before_training_has_no_epochs(tmp_path: Path) -> None:
+    session, _ = session_with(tmp_path, HighLoss())
+    segment = session.open_segment(RunInfo())
+    segment.history.add(Snapshot(step=0, epoch=0, phase="train", values={(Fact.LOSS, ""): 5.0}))
+    segment.assess()
+    (finding,) = session.document()["findings"]
+    assert (finding["spans"], finding["history"]) == ([], [])
+
+
+def test_spans_and_history_of_a_finding_are_bounded() -> None:
+    evidence = Evidence(Fact.LOSS, 1.0)
+    finding = Finding(HighLoss().diagnosis("high", evidence), 0, 0, 0, 0, 0)
+    gaps = [3 if number % 2 else 2 for number in range(2000)]
+    epoch = 0
+    for gap in gaps:
+        finding.seen(epoch, epoch)
+        finding.seen(epoch, epoch)
+        epoch += gap
+    assert len(finding.spans) == SPANS
+    assert (finding.spans[0][0], finding.spans[-1][1]) == (0, epoch - gaps[-1])
+    assert all(a[1] + 1 < b[0] for a, b in pairwise(finding.spans))
+    seen = [entry["epoch"] for entry in finding.history]
+    assert HISTORY // 2 <= len(seen) <= HISTORY
+    assert (seen[0], seen[-1]) == (0, epoch - gaps[-1])
+    between = {b - a for a, b in pairwise(seen[:-1])}
+    assert len(between) == 1  # even
+
+
+def written(session: Session) -> list[tuple[int, int]]:
+    """Count and last epoch of each finding record, in order."""
+    assert session.folder is not None
+    records, _ = read(session.folder.journal(0))
+    found = [record["finding"] for record in records if record["kind"] == "finding"]
+    return [(finding["count"], finding["last"]["epoch"]) for finding in found]
+
+
+def test_a_finding_that_goes_on_is_written_again_but_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(session_module, "REFRESH_SHARE", 0.0)
+    session, recorder = session_with(tmp_path, HighLoss())
+    segment = session.open_segment(RunInfo())
+    epochs(segment, {0: 5.0, 1: 5.0, 2: 5.0, 3: 0.1, 4: 0.1})
+    # first seen, once for each epoch in which it moved, and gone
+    assert [epoch for _, epoch in written(session)] == [0, 0, 1, 2, 2]
+    counts = [count for count, _ in written(session)]
+    assert counts == sorted(counts)
+    assert recorder.heard == ["started", "found high-loss", "gone high-loss"]
+
+
+def test_fast_epochs_do_not_swell_the_journal(tmp_path: Path) -> None:
+    session, _ = session_with(tmp_path, HighLoss())
+    epochs(session.open_segment(RunInfo()), dict.fromkeys(range(20), 5.0))
+    assert written(session) == [(1, 0)]
+    session.finish()
+    document = session.document()
+    assert document["findings"][0]["spans"] == [[0, 19]]
 
 
 def test_the_schedule_is_dense_first_and_then_keeps_its_budget() -> None:

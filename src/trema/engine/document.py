@@ -85,6 +85,8 @@ def finding_data(finding: Finding, check: type[Check] | None, info: RunInfo) -> 
         "first": {"step": finding.first_step, "epoch": finding.first_epoch},
         "last": {"step": finding.last_step, "epoch": finding.last_epoch},
         "count": finding.count,
+        "spans": [list(span) for span in finding.spans],
+        "history": list(finding.history),
         "evidence": [
             {
                 "fact": str(item.fact),

@@ -47,6 +47,11 @@ _ASSESS_EVERY = 32
 
 class Sink(Protocol):
     """Something that is told what a run shows: console, JSON file, TensorBoard."""
+#: A finding that goes on is written again at the end of an epoch, but not before so many seconds …
+REFRESH_SECONDS = 5.0
+#: … and this share of the run's time have passed: about 1,100 times in a day.
+REFRESH_SHARE = 0.005
+
 
     def started(self, session: Session) -> None:
         """The run began and its folder is known."""
@@ -287,9 +292,7 @@ class Session:
 
     def tell(self, finding: Finding, *, gone: bool = False) -> None:
         """Write a finding to the journal and tell the sinks."""
-        info = self.segments[finding.segment].info
-        data = finding_data(finding, self.check_types.get(finding.check), info)
-        self.write("finding", step=finding.last_step, segment=finding.segment, finding=data)
+        self._write_finding(finding, important=True)
         for sink in self._sinks:
             action = sink.gone if gone else sink.found
             self.guarded("sink", lambda action=action: action(self, finding))  # type: ignore[misc]  # bound
@@ -297,6 +300,28 @@ class Session:
 
 class Segment:
     """A part of a run with its own model, optimizer and history."""
+    def refresh(self, segment: int, epoch: int) -> None:
+        """Write the findings again that were seen in this epoch since they were last written,
+        so that who reads along sees them go on. The sinks heard of them already."""
+        now = time.monotonic()
+        pause = max(REFRESH_SECONDS, REFRESH_SHARE * (time.time() - self._started))
+        for finding in self.findings.of(segment):
+            moved = finding.last_epoch == epoch and finding.count > finding.told_count
+            if moved and now - finding.told_at >= pause:
+                self._write_finding(finding, important=False)
+
+    def _write_finding(self, finding: Finding, *, important: bool) -> None:
+        info = self.segments[finding.segment].info
+        data = finding_data(finding, self.check_types.get(finding.check), info)
+        finding.told_count, finding.told_at = finding.count, time.monotonic()
+        self.write(
+            "finding",
+            step=finding.last_step,
+            segment=finding.segment,
+            important=important,
+            finding=data,
+        )
+
 
     def __init__(self, session: Session, number: int, info: RunInfo) -> None:
         config = session.config
@@ -394,8 +419,10 @@ class Segment:
         self.assess()
 
     def close(self) -> None:
+        self.history.epoch = max(self.history.epoch, epoch)  # perhaps without a sampled step
         """The segment is over; a last look."""
         if not self.closed:
+        self.session.refresh(self.number, epoch)
             self.closed = True
             self.history.finished = True
             self.assess()
