@@ -27,6 +27,12 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
 
+class Sent(Model):
+    """What a client sends; nothing is converted, so that ``"keep": false`` is not 0."""
+
+    model_config = ConfigDict(strict=True)
+
+
 class Problem(Model):
     """Any 4xx or 5xx answer: one sentence (expected, came, what to do)."""
 
@@ -478,7 +484,7 @@ class Comparison(Model):
 # what people do -----------------------------------------------------------------------------
 
 
-class NewMute(Model):
+class NewMute(Sent):
     """Silence a finding or a check."""
 
     scope: Scope
@@ -506,19 +512,19 @@ class Mutes(Model):
     mutes: list[Mute]
 
 
-class NewTags(Model):
+class NewTags(Sent):
     """The tags a run shall have."""
 
     tags: Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=32)]
 
 
-class NewArchived(Model):
+class NewArchived(Sent):
     """Whether a run is put aside."""
 
     archived: bool
 
 
-class NewPrune(Model):
+class NewPrune(Sent):
     """Which runs to delete."""
 
     keep: Annotated[int, Field(ge=0, le=2**31)] | None = None  # this many of the newest stay
@@ -590,13 +596,13 @@ class Received(Model):
     dropped: int = 0  # records of this request that break a bound and were not kept
 
 
-class NewRun(Model):
+class NewRun(Sent):
     """A run that will be sent."""
 
     metadata: dict[str, Any]
 
 
-class NewSource(Model):
+class NewSource(Sent):
     """A file that took part in a run."""
 
     path: Annotated[str, Field(min_length=1, max_length=1000)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from trema.api.parameters import NAME, SERIES_KEY
 from trema.core.errors import NotAllowed, NotFound, RunActive, TremaError, UsageError
@@ -63,7 +64,18 @@ def install_problems(app: FastAPI) -> None:
 
 
 def _handle(request: Request, error: Exception) -> JSONResponse:
-    return answer_to(error)
+    answer = answer_to(error)
+    if answer.status_code == 405:  # the router names the methods of one route of several
+        answer.headers["Allow"] = ", ".join(_methods(request))
+    return answer
+
+
+def _methods(request: Request) -> Iterator[str]:
+    """The methods that this address takes."""
+    for method in ("DELETE", "GET", "HEAD", "POST", "PUT"):
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            yield method
 
 
 def answer_to(error: Exception) -> JSONResponse:
