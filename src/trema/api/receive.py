@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
+from trema.api import parameters
 from trema.api.guard import CALLER
 from trema.api.models import JournalCursor, NewRun, NewSource, Received
 from trema.api.parameters import problems
@@ -42,7 +43,7 @@ _LINES = {
 router = APIRouter(tags=["sending"], route_class=UnpackingRoute)
 
 
-def run_id(run: Annotated[str, Path(description="Id of a run.")]) -> str:
+def run_id(run: parameters.RunId) -> str:
     """An id that could be the name of a folder.
 
     Raises

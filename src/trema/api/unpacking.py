@@ -39,8 +39,8 @@ class UnpackedRequest(Request):
         Raises
         ------
         HTTPException
-            413 when it is too large, also unpacked; 415 when it is packed in another way; 422
-            when it is damaged.
+            413 when it is too large, also unpacked; 422 when it is damaged or packed in another
+            way.
         """
         if not hasattr(self, "_unpacked"):
             packing = self.headers.get("content-encoding", "identity").strip().lower()
@@ -52,7 +52,7 @@ class UnpackedRequest(Request):
                 data = unpack(data, body_limit(path_of(self.scope), self.app.state.settings.limits))
             elif packing != "identity":
                 raise HTTPException(
-                    415, "expected a body packed by gzip or not at all: send it in one of these"
+                    422, "expected a body packed by gzip or not at all: send it in one of these"
                 )
             self._unpacked = data
         return self._unpacked

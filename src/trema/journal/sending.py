@@ -273,7 +273,7 @@ class Sender:
             self._asked = False
         elif answer.status == 409 and isinstance(answer.data.get("expected"), int):
             self._move(rank, path, answer.data["expected"])
-        elif answer.status in (400, 409, 415, 422):
+        elif answer.status in (400, 409, 422):
             self._stuck[rank] = answer.error
         else:
             raise _trouble(answer)
