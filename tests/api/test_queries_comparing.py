@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+
 import pytest
 
 from tests.api.asking import Asked, Fed, ended, found
 from tests.api.runs import SCRIPT, healthy
 from trema.api.models import NewMute
-from trema.api.queries.comparing import difference, verdict_of
+from trema.api.queries.comparing import verdict_of
+from trema.api.queries.differences import Differences
 from trema.core.errors import RunNotFound, UsageError
 
 
@@ -88,10 +91,25 @@ def test_files_that_one_run_has(fed: Fed) -> None:
 
 
 def test_large_differences_are_not_shown() -> None:
-    assert "400,000 characters" in difference("a", "x" * 500_000, "")
+    def difference(old: str, new: str) -> str:
+        return Differences().of("a.py", old, new)
+
+    assert "400,000 characters" in difference("x" * 500_000, "")
     many = "\n".join(f"line {n}" for n in range(5000))
-    assert "5,003 lines" in difference("a", "", many)
-    assert "by hand" in difference("a", "a\n" * 100_000, "b\n" * 100_000)
+    assert "5,003 lines" in difference("", many)
+    # difflib would take minutes
+    other = "\n".join(f"line {n}" if n % 2 else "z" for n in range(5000))
+    assert "too many lines differ" in difference(many, other)
+    assert difference(many, many.replace("line 4000\n", "")).count("\n-line") == 1
+
+
+@pytest.mark.parametrize("place", [0, 1, 4, 50, 98, 99])
+def test_a_difference_is_that_of_difflib(place: int) -> None:
+    old = [f"line {n}" for n in range(100)]
+    new = [*old[:place], "new", *old[place + 1 :]]
+    for one, other in ((old, new), (old, [*old[:place], *old[place + 1 :]]), ([], ["x"])):
+        expected = difflib.unified_diff(one, other, "a/f", "b/f", lineterm="")
+        assert Differences().of("f", "\n".join(one), "\n".join(other)) == "\n".join(expected)
 
 
 def test_runs_that_cannot_be_compared(asked: Asked) -> None:

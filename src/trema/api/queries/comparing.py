@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +17,7 @@ from trema.api.models import (
     RunDetail,
 )
 from trema.api.queries.context import Context
+from trema.api.queries.differences import Differences
 from trema.api.queries.plain import text, word
 from trema.core.diagnosis import Severity
 from trema.core.errors import UsageError
@@ -26,8 +26,6 @@ from trema.store.base import SeriesKey
 from trema.store.upserting import digest
 
 LEAST, MOST = 2, 8  # runs
-SOURCE = 400_000  # characters of a file that is compared
-DIFF = 4000  # lines
 METRICS = 1000
 
 State = Literal["active", "gone", "absent"]
@@ -67,9 +65,7 @@ def compare_runs(context: Context, sides: Sequence[Side]) -> Comparison:
         settings=_settings(sides),
         findings=_findings(sides),
         metrics=_metrics(context, sides),
-        sources=[
-            compared for other in sides[1:] for compared in _sources(context, sides[0], other)
-        ],
+        sources=_sources(context, sides),
     )
 
 
@@ -185,32 +181,19 @@ def _last(context: Context, run: str, key: SeriesKey, points: int) -> Number | N
 # source -------------------------------------------------------------------------------------
 
 
-def _sources(context: Context, first: Side, other: Side) -> list[ComparedSource]:
-    paths = sorted({*first.detail.sources, *other.detail.sources})
-    return [_source(context, path, first, other) for path in paths]
-
-
-def _source(context: Context, path: str, first: Side, other: Side) -> ComparedSource:
-    old = context.store.source(first.id, path) if path in first.detail.sources else None
-    new = context.store.source(other.id, path) if path in other.detail.sources else None
-    status: Literal["same", "changed", "added", "removed"] = "changed"
-    if old == new:
-        status = "same"
-    elif old is None or new is None:
-        status = "added" if old is None else "removed"
-    diff = "" if status == "same" else difference(path, old or "", new or "")
-    return ComparedSource(path=path, run=other.id, status=status, diff=diff)
-
-
-def difference(path: str, old: str, new: str) -> str:
-    """The unified difference, or one line that says why it is not shown."""
-    if max(len(old), len(new)) > SOURCE:
-        return f"the files are larger than {SOURCE:,} characters: compare them by hand"
-    lines = list(
-        difflib.unified_diff(
-            old.splitlines(), new.splitlines(), f"a/{path}", f"b/{path}", lineterm=""
-        )
-    )
-    if len(lines) > DIFF:
-        return f"the difference has {len(lines):,} lines: compare the files by hand"
-    return text("\n".join(lines), 2 * SOURCE)
+def _sources(context: Context, sides: Sequence[Side]) -> list[ComparedSource]:
+    first, found, differences = sides[0], [], Differences()
+    for other in sides[1:]:
+        for path in sorted({*first.detail.sources, *other.detail.sources}):
+            old, new = (
+                context.store.source(side.id, path) if path in side.detail.sources else None
+                for side in (first, other)
+            )
+            status: Literal["same", "changed", "added", "removed"] = "changed"
+            if old == new:
+                status = "same"
+            elif old is None or new is None:
+                status = "added" if old is None else "removed"
+            diff = "" if status == "same" else differences.of(path, old or "", new or "")
+            found.append(ComparedSource(path=path, run=other.id, status=status, diff=diff))
+    return found

@@ -1,0 +1,66 @@
+"""Differences of files, bounded in size and time."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from trema.api.queries.plain import text
+
+SOURCE = 400_000  # characters of a file that is compared
+LINES = 4000  # of a difference
+#: Products of the numbers of lines that differ: difflib may take 1 s for 3,000 by 3,000.
+WORK = 9_000_000
+_CONTEXT = 3
+_HUNK = re.compile(r"@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@")
+
+
+class Differences:
+    """Unified differences; all of one answer together take a bounded time."""
+
+    def __init__(self) -> None:
+        self._left = 3 * WORK
+
+    def of(self, path: str, old: str, new: str) -> str:
+        """The difference of a file, or one line that says why it is not shown."""
+        if max(len(old), len(new)) > SOURCE:
+            return f"the files are larger than {SOURCE:,} characters: compare them by hand"
+        before, after = old.splitlines(), new.splitlines()
+        head, tail = _common(before, after)
+        work = (len(before) - head - tail) * (len(after) - head - tail)
+        if work > min(WORK, self._left):
+            return "too many lines differ: compare the files by hand"
+        self._left -= work
+        head, tail = max(0, head - _CONTEXT), max(0, tail - _CONTEXT)
+        lines = list(
+            difflib.unified_diff(
+                before[head : len(before) - tail],
+                after[head : len(after) - tail],
+                f"a/{path}",
+                f"b/{path}",
+                lineterm="",
+                n=_CONTEXT,
+            )
+        )
+        if len(lines) > LINES:
+            return f"the difference has {len(lines):,} lines: compare the files by hand"
+        return text("\n".join(_shifted(line, head) for line in lines), 2 * SOURCE)
+
+
+def _common(before: Sequence[str], after: Sequence[str]) -> tuple[int, int]:
+    """How many lines are equal at the beginning and, of the rest, at the end."""
+    most = min(len(before), len(after))
+    head = next((n for n in range(most) if before[n] != after[n]), most)
+    rest = most - head
+    tail = next((n for n in range(rest) if before[-1 - n] != after[-1 - n]), rest)
+    return head, tail
+
+
+def _shifted(line: str, by: int) -> str:
+    """A line of a difference whose files began ``by`` lines later."""
+    found = _HUNK.fullmatch(line)
+    if found is None or not by:
+        return line
+    old, new = int(found[1]) + by, int(found[3]) + by
+    return f"@@ -{old}{found[2] or ''} +{new}{found[4] or ''} @@"
