@@ -292,7 +292,7 @@ def test_source_around_a_finding_a_line_and_from_the_top(served: Served, root: P
     assert said["text"] == "500  line 500"
     assert served.ask("get_source", path="train.py")["last_line"] == 200
     assert served.ask("get_source", path="lib/net.py")["text"] == "1  x = 1"
-    for said, arguments in (
+    for words, arguments in (
         ("neither: the run kept lib/net.py, train.py", {}),
         ("up to 1000", {"path": "train.py", "line": 1001}),
         ("kept no file", {"path": "../../etc/passwd"}),
@@ -301,7 +301,7 @@ def test_source_around_a_finding_a_line_and_from_the_top(served: Served, root: P
         ("kept no copy of 'other.py': look at line 3", {"finding": "0:c"}),
         ("around", {"path": "train.py", "around": 101}),
     ):
-        with pytest.raises(Failed, match=said):
+        with pytest.raises(Failed, match=words):
             served.ask("get_source", **arguments)
 
 

@@ -28,6 +28,13 @@ for epoch in range(30):
 _LAYERS = ("0", "linear", "Linear"), ("1", "activation", "ReLU"), ("2", "linear", "Linear")
 
 
+def where(**changes: Any) -> dict[str, Any]:
+    """A place in the model or the data."""
+    data: dict[str, Any] = {"split": None, "columns": [], "rows": [], "classes": [], "samples": []}
+    place = dict.fromkeys(("layer", "parameter", "input", "output"))
+    return {**place, "data": data, "config": {"file": None, "key": None}, **changes}
+
+
 def finding(id: str, **changes: Any) -> dict[str, Any]:
     """A finding's document."""
     document: dict[str, Any] = {
@@ -44,7 +51,7 @@ def finding(id: str, **changes: Any) -> dict[str, Any]:
         "confidence": "measured",
         "confirmation": None,
         "explained_by": [],
-        "where": {"layer": "3", "parameter": None},
+        "where": where(layer="3"),
         "location": {
             "file": "train.py",
             "line": 8,
@@ -85,8 +92,22 @@ def several() -> list[dict[str, Any]]:
         title="the learning rate is negative",
         message="SGD runs with a learning rate of -0.5, so each step climbs",
         evidence=[
-            {"fact": "learning-rate", "name": "0.0", "value": -0.5, "limit": 0, "step": 0},
-            {"fact": "output-max", "name": "", "value": 0.97, "limit": 1.0, "step": 299},
+            {
+                "fact": "learning-rate",
+                "name": "0.0",
+                "value": -0.5,
+                "limit": 0,
+                "unit": "",
+                "step": 0,
+            },
+            {
+                "fact": "output-max",
+                "name": "",
+                "value": 0.97,
+                "limit": 1.0,
+                "unit": "",
+                "step": 299,
+            },
         ],
     )
     second = finding(
@@ -99,8 +120,15 @@ def several() -> list[dict[str, Any]]:
         message="SGD runs with a learning rate of 0.5, and the loss rises in 7 of 30 epochs",
         confidence="likely",
         explained_by=["aaaaaaaaaaaa"],
-        where={"layer": None},
-        location={"file": "train.py", "line": 11, "column": 51, "end_line": 11, "end_column": 57},
+        where=where(),
+        location={
+            "file": "train.py",
+            "line": 11,
+            "column": 51,
+            "end_line": 11,
+            "end_column": 57,
+            "cell": None,
+        },
         first={"step": 40, "epoch": 4},
         last={"step": 259, "epoch": 25},
         spans=[[4, 9], [12, 12], [20, 25]],
@@ -117,7 +145,7 @@ def several() -> list[dict[str, Any]]:
         first={"step": None, "epoch": None},
         last={"step": None, "epoch": None},
         location=None,
-        where={},
+        where=where(),
         evidence=[],
         fixes=[],
     )
@@ -130,7 +158,7 @@ def several() -> list[dict[str, Any]]:
         state="gone",
         title="the loss was NaN",
         message="the loss is `nan` at step 70, first in layer `2`",
-        where={"layer": "2", "parameter": "2.weight"},
+        where=where(layer="2", parameter="2.weight"),
         first={"step": 70, "epoch": 7},
         last={"step": 79, "epoch": 7},
     )

@@ -52,7 +52,7 @@ def scale_of(values: Iterable[float], start: float, end: float, *, whole: bool =
     else:
         margin = 0.0 if whole else (high / 2 - low / 2) * 0.1
     low, high = max(low - margin, -1.7e308), min(high + margin, 1.7e308)
-    if not low < high:  # denormal numbers, or too close together to tell apart
+    if high / 2 - low / 2 < 1e-300:  # too close together to be divided by
         low, high = low - 1.0, high + 1.0
     return Scale(low, high, start, end)
 
