@@ -40,6 +40,7 @@ def upsert(
         statement = statement.on_conflict_do_update(index_elements=list(key), set_=dict(change))
     else:
         statement = statement.on_conflict_do_nothing(index_elements=list(key))
+    statement = statement.execution_options(preserve_rowcount=True)
     return db.execute(statement, [dict(row) for row in rows]).rowcount
 
 

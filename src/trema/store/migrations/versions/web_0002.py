@@ -33,6 +33,7 @@ def upgrade() -> None:
     op.add_column(
         "trema_runs", sa.Column("touched", sa.BigInteger, nullable=False, server_default="0")
     )
+    op.execute("UPDATE trema_runs SET touched = 1")  # after 0: whoever asks for all gets them
     op.create_index("trema_runs_touched", "trema_runs", ["touched"])
     op.create_table(
         "trema_removed",
