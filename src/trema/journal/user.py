@@ -44,7 +44,7 @@ class UserAction:
     run: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
-    time: float = field(default_factory=time.time)
+    time: float = field(default_factory=lambda: round(time.time(), 6))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +137,7 @@ def append_action(root: Path, action: UserAction) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     record = {
         "id": action.id,
-        "t": round(action.time, 6),
+        "t": action.time,
         "kind": action.kind,
         "run": action.run,
         "data": action.data,
