@@ -1,5 +1,5 @@
 // An answer of the server that is shown, kept while it is read again.
-const APART = 1000; // ms between two readings of the same
+const APART = 1000; // ms between two readings of the same, at least
 
 export class Loaded<T> {
   value = $state.raw<T | null>(null);
@@ -11,6 +11,8 @@ export class Loaded<T> {
   private abort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private notBefore = 0;
+
+  constructor(private readonly apart = APART) {}
 
   /** Ask something else; the answer before stays until the new one is there. */
   load(ask: (signal: AbortSignal) => Promise<T>): void {
@@ -58,6 +60,6 @@ export class Loaded<T> {
       this.error = error instanceof Error ? error.message : String(error);
     }
     this.busy = false;
-    this.notBefore = Date.now() + Math.max(APART, 4 * (Date.now() - begun));
+    this.notBefore = Date.now() + Math.max(this.apart, 4 * (Date.now() - begun));
   }
 }
