@@ -327,6 +327,9 @@ class Store(Protocol):
     ) -> list[Event]:
         """Events written after a revision, oldest first."""
 
+    def ends(self, runs: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        """The newest ``end`` record of each run that has one; of several ranks the lowest's."""
+
     def series_keys(self, run: str) -> dict[SeriesKey, int]:
         """The series of a run in order of appearance, with their number of points."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
@@ -17,6 +17,8 @@ from trema.store.joining import joined, joined_heads, urgency
 from trema.store.schema import events, findings, journals, removed, runs, sources
 from trema.store.upserting import short_name
 
+#: Revisions: the end of a run is among its last events and findings.
+_TAIL = 500
 _HEAD = ("id", "segment", "check", "cause", "severity", "state", "title", "layer", "explained")
 
 
@@ -114,6 +116,25 @@ class Reading(Database):
                 )
                 for item in found
             ]
+
+    def ends(self, runs_: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        """The newest ``end`` record of each run that has one; of several ranks the lowest's."""
+        query = (
+            select(runs.c.id.label("run_id"), events.c.rank, events.c.record)
+            .join(runs, runs.c.key == events.c.run)
+            .where(events.c.kind == "end")
+            .order_by(events.c.run, events.c.revision)
+        )
+        late = query.where(events.c.revision > runs.c.revision - _TAIL)  # few rows are looked at
+        found: dict[str, tuple[int, str]] = {}
+        with reading(self._engine) as db:
+            for some in (late, query):
+                missing = [run for run in runs_ if run not in found]
+                for row in each_of(db, some, runs.c.id, missing):
+                    known = found.get(row.run_id)
+                    if known is None or row.rank <= known[0]:
+                        found[row.run_id] = (row.rank, row.record)
+        return {run: json.loads(record) for run, (_, record) in found.items()}
 
     def heads(self, runs_: Collection[str] | None = None) -> list[FindingHead]:
         """Findings of some runs, or of all, without their documents, the worst of a run first."""

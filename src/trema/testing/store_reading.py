@@ -175,6 +175,19 @@ class ReadingContract:
 
     # series -------------------------------------------------------------------------------
 
+    def test_how_runs_ended(self, store: Store) -> None:
+        end = {"kind": "end", "t": 9.0, "segment": 0, "state": "finished"}
+        Feed(store, "a")({**end, "run": {"steps": 1}}, {**end, "run": {"steps": 2}})
+        for rank in (1, 0):
+            Feed(store, "b", rank)({**end, "run": {"steps": 10 + rank}})
+        early = Feed(store, "c")  # a run that went on after its end
+        early(end, *({"kind": "epoch", "t": 1.0, "epoch": n} for n in range(600)))
+        Feed(store, "d")(facts(0, loss=1.0))
+        found = store.ends(["a", "b", "c", "d", "no such run"])
+        assert found.keys() == {"a", "b", "c"}
+        assert found["a"]["run"] == {"steps": 2}
+        assert found["b"]["run"] == {"steps": 10}
+
     def test_series_are_listed_in_pages(self, store: Store) -> None:
         feed = Feed(store)
         feed(facts(0, loss=1.0), facts(0, accuracy=1.0), facts(0, rate={"a": 1.0, "b": 2.0}))

@@ -15,7 +15,6 @@ from trema.store.base import Event, Run, Store
 KINDS = ("run", "info", "epoch", "error", "end")
 EPOCH_MARKS = 2000
 _KEPT = 64  # runs
-_TAIL = 500  # revisions: the end of a run is among the last ones
 
 
 @dataclass
@@ -105,18 +104,6 @@ def _take(found: Described, event: Event) -> None:
                 time=moment if isinstance(moment, float) else 0.0,
             )
         )
-
-
-def end_of(store: Store, run: Run) -> Mapping[str, Any] | None:
-    """The record of the end of a run, without reading the rest."""
-    after = max(0, run.revision - _TAIL)
-    found = store.events(run.id, kinds=("end",), after=after)
-    if not found and after:
-        found = store.events(run.id, kinds=("end",))
-    if not found:
-        return None
-    rank = min(event.rank for event in found)
-    return [event for event in found if event.rank == rank][-1].record
 
 
 class DescribedRuns:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from trema.api.models import Counts, RunRow, Sparkline
 from trema.api.queries.cards import Decks
 from trema.api.queries.context import Context
 from trema.api.queries.curves import main_curves
-from trema.api.queries.described import end_of
 from trema.api.queries.people import PeopleView
 from trema.api.queries.plain import count, mapping, maybe_text, real, text, whole
 from trema.core.diagnosis import Severity
@@ -157,12 +157,11 @@ class Rows:
         """Find out how far these runs came."""
         with self._lock:
             missing = [entry for entry in entries if entry.progress is None]
-            unended = []
+            done = [e.run.id for e in missing if e.run.state not in ("running", "killed")]
+            ends = self._context.store.ends(done) if done else {}
             for entry in missing:
-                entry.progress = _ended(self._context, entry.run)
-                if entry.progress is None:
-                    unended.append(entry)
-            self._count(unended)
+                entry.progress = _ended(entry.run, ends.get(entry.run.id))
+            self._count([entry for entry in missing if entry.progress is None])
 
     def _count(self, entries: Sequence[Entry]) -> None:
         if not entries:
@@ -251,11 +250,8 @@ def revision_of(entry: Entry, view: PeopleView) -> int:
     return entry.touched + view.changes(entry.run.id)
 
 
-def _ended(context: Context, run: Run) -> Progress | None:
+def _ended(run: Run, end: Mapping[str, Any] | None) -> Progress | None:
     """What the end of a run says; None without one."""
-    if run.state in ("running", "killed"):
-        return None
-    end = end_of(context.store, run)
     if end is None:
         return None
     facts = mapping(end.get("run"))
