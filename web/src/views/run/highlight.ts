@@ -45,7 +45,7 @@ export function mark(tokens: readonly Token[], from: number, to: number): Token[
     const characters = [...token.text];
     const cut = (start: number, end: number, marked: boolean): void => {
       const text = characters.slice(Math.max(0, start - column), Math.max(0, end - column)).join('');
-      if (text) made.push(marked ? { text, kind: token.kind, marked } : { text, kind: token.kind });
+      if (text) made.push(marked || token.marked ? { text, kind: token.kind, marked: true } : { text, kind: token.kind });
     };
     const end = column + characters.length;
     cut(column, Math.min(from, end), false);
