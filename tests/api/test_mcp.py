@@ -122,8 +122,8 @@ def test_tools_and_resources_are_described_and_only_read(served: Served) -> None
 
 
 def test_runs_come_in_pages_and_are_found_again(served: Served, root: Path) -> None:
-    for number in range(5):
-        write_run(root, f"train {number}", epochs=2)
+    for name in ("oak", "elm", "fir", "yew", "ash"):
+        write_run(root, name, epochs=2)
     pages, after = [], ""
     while True:
         page = served.ask("list_runs", limit=2, after=after)
@@ -134,14 +134,25 @@ def test_runs_come_in_pages_and_are_found_again(served: Served, root: Path) -> N
     ids = [run["id"] for page in pages for run in page]
     assert [len(page) for page in pages] == [2, 2, 1]
     assert len(set(ids)) == page["total"] == 5
-    first = served.ask("list_runs", search="train 3")["runs"][0]
-    assert first["name"] == "train 3"
+    first = served.ask("list_runs", search="yew")["runs"][0]
+    assert first["name"] == "yew"
     assert first["findings"] == {"error": 1, "warning": 1, "info": 1}
     assert first["fix_first"] == "the learning rate is negative"
     assert first["main_metric"]["name"] == "loss"
-    for wanted in (first["id"], "train 3"):
+    for wanted in (first["id"], "yew"):
         assert served.ask("get_run", run=wanted)["run"]["id"] == first["id"]
     assert served.ask("list_runs", state="crashed")["runs"] == []
+
+
+def test_a_name_is_found_among_many_that_are_like_it(served: Served, root: Path) -> None:
+    ids = {}
+    for number in range(210):
+        run = Writing(root, f"run {number}")
+        run.end([])
+        ids[number] = run.id
+    assert served.ask("get_run", run="run 5")["run"]["id"] == ids[5]
+    with pytest.raises(Failed, match="210 runs are called '20.*give an id"):
+        served.ask("get_run", run=ids[0][:2])
 
 
 def test_a_run_says_what_was_set_and_checked(served: Served, root: Path) -> None:

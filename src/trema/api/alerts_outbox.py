@@ -67,6 +67,8 @@ class Outbox:
         except queue.Full:
             return
         self._thread.join(timeout)
+        if self._thread.is_alive():
+            _log.warning("alert %r: some are not sent, the receiver is too slow", self.rule.name)
 
     def _work(self) -> None:
         while (news := self._queue.get()) is not None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from trema.api.models import RunRow, SourceFile
+from trema.api.models import SourceFile
 from trema.api.queries import Queries
 from trema.core.errors import RunNotFound, TremaError
 
-_LOOKED_AT = 200  # runs a search goes through
+_ALL = 2**31 - 1
 
 
 def find_run(queries: Queries, wanted: str) -> str:
@@ -22,18 +22,16 @@ def find_run(queries: Queries, wanted: str) -> str:
         if not newest:
             raise RunNotFound("there is no run yet: record one with trema run script.py")
         return newest[0].id
-    found: list[RunRow] = []
     try:
         return queries.store.run(wanted).id
     except RunNotFound:
-        if wanted.strip():
-            found = queries.runs(search=wanted, limit=_LOOKED_AT).runs
-    named = [row for row in found if row.name == wanted]
-    begun = named or [row for row in found if row.id.startswith(wanted)]
+        runs = queries.store.runs(limit=_ALL) if wanted.strip() else []
+    named = [run for run in runs if run.name == wanted]
+    begun = named or [run for run in runs if run.id.startswith(wanted)]
     if not begun:
         raise RunNotFound(f"there is no run {wanted[:100]!r}: take an id from list_runs")
     if len(begun) > 1:
-        ids = ", ".join(row.id for row in begun[:5])
+        ids = ", ".join(run.id for run in begun[:5])
         raise RunNotFound(f"{len(begun)} runs are called {wanted[:100]!r}: give an id ({ids}, …)")
     return begun[0].id
 
