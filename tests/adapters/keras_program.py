@@ -110,6 +110,29 @@ def nan_input() -> tuple[Any, Any]:
     return model, model.fit(rows, labels, shuffle=False, verbose=0, callbacks=watches())
 
 
+def channels() -> tuple[Any, Any]:
+    """Layers that pass on what they are fed, a sum among them, and a model without a graph."""
+
+    class Open(keras.Model):  # type: ignore[misc]  # keras is untyped
+        def __init__(self) -> None:
+            super().__init__()
+            inputs = keras.Input((8, 8, 1))
+            one = layers.Conv2D(4, 3, padding="same", name="conv")(inputs)
+            summed = layers.Add(name="sum")([one, layers.Conv2D(4, 1, name="short")(inputs)])
+            relu = layers.ReLU(name="relu")(summed)
+            pooled = layers.MaxPooling2D(name="pool")(relu)
+            self.body = keras.Model(inputs, layers.Flatten(name="flat")(pooled))
+            self.drop = layers.Dropout(0.1, name="drop")
+            self.head = layers.Dense(1200, name="wide")
+
+        def call(self, x: Any) -> Any:
+            return self.head(self.drop(self.body(x)))
+
+    model = Open()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model, model.fit(IMAGES, LABELS, verbose=0, callbacks=watches())
+
+
 def nan_layer() -> tuple[Any, Any]:
     inputs = keras.Input((6,))
     hidden = layers.Dense(4)(inputs)
@@ -171,6 +194,13 @@ def auto() -> tuple[Any, Any]:
     return model, model.fit(ROWS, LABELS, verbose=0, validation_split=0.1)
 
 
+def width(seen: Any, layer: str) -> int:
+    """How many units of a layer are told apart."""
+    from trema.core.facts import Fact
+
+    return int(seen.array(Fact.UNIT_MAX, layer)[1].shape[1])
+
+
 def answer(model: Any, history: Any) -> dict[str, Any]:
     weights = b"".join(np.asarray(w).tobytes() for w in model.get_weights())
     state = b"".join(
@@ -186,6 +216,7 @@ def answer(model: Any, history: Any) -> dict[str, Any]:
         and "apply" not in model.optimizer.__dict__,
     }
     if MODE == "on":
+        from trema.core.facts import Fact
         from trema.engine import active
 
         session = active.current()
@@ -202,6 +233,8 @@ def answer(model: Any, history: Any) -> dict[str, Any]:
             "edges": info.edges,
             "layers": [[x.name, x.kind, x.location.line if x.location else 0] for x in info.layers],
             "head": info.head,
+            "shapes": {x.name: x.output_shape for x in info.layers},
+            "units": {n: width(seen, n) for n in seen.names(Fact.UNIT_MAX)},
             "inputs": info.inputs,
             "outputs": info.outputs,
             "places": {p.role: p.location.text for p in info.places},

@@ -80,6 +80,21 @@ def test_description(backend: str) -> None:
     assert {"fit", "inputs", "validation"} <= set(seen["places"])
 
 
+def test_units_and_shapes(backend: str) -> None:
+    """Units are channels wherever a layer passes them on; moved values have none."""
+    seen = outcome(backend, "channels", "on")
+    assert seen["units"] == {
+        "conv": 4, "short": 4, "relu": 4, "pool": 4, "drop": 64, "wide": 600,
+    }  # fmt: skip
+    assert seen["shapes"]["conv"] == [None, 8, 8, 4]
+    assert seen["shapes"]["sum"] == [None, 8, 8, 4]
+    assert seen["shapes"]["drop"] == [None, 64]
+    assert seen["shapes"]["wide"] == [None, 1200]
+    stated = outcome(backend, "conv", "on")["shapes"]
+    assert [shape[-1] for shape in stated.values()] == [1, 4, 4, 4, 4, 144, 3]
+    assert {shape[0] for shape in stated.values()} == {None}
+
+
 def test_graph_of_nested_models(backend: str) -> None:
     """A model inside a model lies open, and inputs carry their names."""
     seen = outcome(backend, "several", "on")

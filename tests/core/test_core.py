@@ -17,8 +17,14 @@ from trema.core.config import Config
 from trema.core.errors import UnknownOption, UsageError
 from trema.core.facts import Fact, LossInfo, RunInfo, Snapshot
 from trema.core.history import CAPACITY, History
-from trema.core.numbers import decode, dumps, percent, show
-from trema.core.reduce import activation_statistics, norm, tensor_statistics, unit_max
+from trema.core.numbers import decode, dumps, percent, short_list, show
+from trema.core.reduce import (
+    UNITS,
+    activation_statistics,
+    norm,
+    tensor_statistics,
+    unit_max,
+)
 from trema.core.samples import fingerprints, overlap
 
 
@@ -64,6 +70,16 @@ def test_activation_statistics_of_a_known_array() -> None:
     )
     np.testing.assert_array_equal(unit_max(np.array([[1, 5], [3, 2]]), axis=-1), [3, 5])
     assert norm([3, 4]) == 5
+
+
+def test_wide_layers_have_an_even_subset_of_units() -> None:
+    assert len(unit_max(np.zeros((2, UNITS)), axis=1)) == UNITS
+    np.testing.assert_array_equal(unit_max(np.arange(2048)[None], axis=1), np.arange(0, 2048, 2))
+
+
+def test_measured_arrays_are_written_short() -> None:
+    array = np.array([[0.1, -1 / 3], [2e9 / 3, math.inf]], dtype=np.float32)
+    assert dumps(short_list(array)) == '[[0.1,-0.333333],[666667000.0,"inf"]]'
 
 
 def test_equal_rows_and_no_others_have_equal_fingerprints() -> None:

@@ -129,6 +129,8 @@ class Layer:
     config keys in use: ``units`` and ``inputs`` (features or channels out and in), ``groups``,
     ``activation`` (an activation built into the layer: ``relu``, ``softmax``, ``linear`` …),
     ``function``, ``rate``, ``channels`` (``first`` or ``last``), ``bias``, ``axis``.
+
+    output_shape : of the first batch, or as the model states it; the batch axis is None
     """
 
     name: str

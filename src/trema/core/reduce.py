@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 #: |activation| of tanh above this, or a sigmoid this near to 0 or 1 (scaled to −1…1), passes
 #: less than 2 % of the gradient: 1 − 0.99² (tanh), source: derivative of the functions.
 SATURATION = 0.99
+#: Units of a layer that have a greatest value of their own, at most.
+UNITS = 1024
 
 
 def tensor_statistics(values: ArrayLike) -> NDArray[np.float64]:
@@ -71,9 +73,21 @@ def unit_max(values: ArrayLike, axis: int) -> NDArray[np.float64]:
     ----------
     values : array of shape (batch, …)
     axis : the axis of the units (features, or channels of a convolution)
+
+    Returns
+    -------
+    ndarray of shape (unit,), float64
+        One for every unit; of more than :data:`UNITS` units only every
+        :func:`unit_stride`-th.
     """
     x = np.moveaxis(np.asarray(values, dtype=np.float64), axis, -1)
+    x = x[..., :: unit_stride(x.shape[-1])]
     return np.asarray(x.reshape(-1, x.shape[-1]).max(axis=0))
+
+
+def unit_stride(units: int) -> int:
+    """The smallest stride that leaves at most :data:`UNITS` units."""
+    return max(1, -(-units // UNITS))
 
 
 def norm(values: ArrayLike) -> float:

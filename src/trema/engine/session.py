@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
+
 from trema.checks.base import Check, all_checks, load_plugins
 from trema.core.config import Config
 from trema.core.diagnosis import Diagnosis, Kind
@@ -26,6 +28,7 @@ from trema.core.facts import (
     TensorSeen,
 )
 from trema.core.history import History
+from trema.core.numbers import short_list
 from trema.core.version import __version__
 from trema.engine.document import (
     SCHEMA,
@@ -44,14 +47,14 @@ T = TypeVar("T")
 _ASSESS_AT = frozenset({1, 2, 4, 8, 16, 32, 64})
 _ASSESS_EVERY = 32
 
-
-class Sink(Protocol):
-    """Something that is told what a run shows: console, JSON file, TensorBoard."""
 #: A finding that goes on is written again at the end of an epoch, but not before so many seconds …
 REFRESH_SECONDS = 5.0
 #: … and this share of the run's time have passed: about 1,100 times in a day.
 REFRESH_SHARE = 0.005
 
+
+class Sink(Protocol):
+    """Something that is told what a run shows: console, JSON file, TensorBoard."""
 
     def started(self, session: Session) -> None:
         """The run began and its folder is known."""
@@ -297,9 +300,6 @@ class Session:
             action = sink.gone if gone else sink.found
             self.guarded("sink", lambda action=action: action(self, finding))  # type: ignore[misc]  # bound
 
-
-class Segment:
-    """A part of a run with its own model, optimizer and history."""
     def refresh(self, segment: int, epoch: int) -> None:
         """Write the findings again that were seen in this epoch since they were last written,
         so that who reads along sees them go on. The sinks heard of them already."""
@@ -322,6 +322,9 @@ class Segment:
             finding=data,
         )
 
+
+class Segment:
+    """A part of a run with its own model, optimizer and history."""
 
     def __init__(self, session: Session, number: int, info: RunInfo) -> None:
         config = session.config
@@ -353,7 +356,8 @@ class Segment:
         self.history.add(snapshot)
         values: dict[str, dict[str, Any]] = {}
         for (fact, name), value in snapshot.values.items():
-            values.setdefault(fact, {})[name] = value
+            short = short_list(value) if isinstance(value, np.ndarray) else value
+            values.setdefault(fact, {})[name] = short
         journal = self.session.journal
         if journal is not None:
             self.session.write(
@@ -415,14 +419,14 @@ class Segment:
         """An epoch is over: its metrics are in, the checks look again."""
         self.epochs = max(self.epochs, epoch + 1)
         self.history.epochs_finished = self.epochs
+        self.history.epoch = max(self.history.epoch, epoch)  # perhaps without a sampled step
         self.session.write("epoch", step=self.steps - 1, segment=self.number, epoch=epoch)
         self.assess()
+        self.session.refresh(self.number, epoch)
 
     def close(self) -> None:
-        self.history.epoch = max(self.history.epoch, epoch)  # perhaps without a sampled step
         """The segment is over; a last look."""
         if not self.closed:
-        self.session.refresh(self.number, epoch)
             self.closed = True
             self.history.finished = True
             self.assess()

@@ -24,7 +24,6 @@ from trema.adapters.keras import stats
 from trema.adapters.keras.collect import Collector, main_tensor
 from trema.adapters.keras.describe import inner_optimizer
 from trema.adapters.keras.forms import Forms
-from trema.adapters.keras.kinds import unit_axis
 from trema.adapters.keras.observer import SENTINEL
 from trema.adapters.keras.seen import Seen, dtype_name, finite_array, named
 from trema.core.facts import Fact
@@ -209,8 +208,9 @@ class JaxStepper:
             rows = np.asarray(found["layers"], dtype=np.float64)
             seen.activations = dict(zip(names["layers"], rows, strict=True))
             seen.units = dict(zip(names["units"], map(np.asarray, found["units"]), strict=True))
+        seen.shapes = names["shapes"]
         seen.loss = float(found["loss"])
-        own = [self._parameter(v) for v in self.observer.model.trainable_variables]
+        own = self._own()
         numbers = np.asarray(found["gradients"], dtype=np.float64)
         seen.gradients = {n: (float(a), float(b)) for n, a, b in zip(own, *numbers, strict=True)}
         weights = np.asarray(found["weights"], dtype=np.float64)
@@ -238,7 +238,8 @@ class JaxStepper:
 
     def _make(self) -> Any:
         model, names = self.observer.model, self._names
-        leaves = self.observer.graph.leaves if self._layers else {}
+        graph = self.observer.graph
+        leaves = graph.leaves if self._layers else {}
 
         def observe(
             trainable: Any, other: Any, optimizer: Any, metrics: Any, x: Any, y: Any, weight: Any
@@ -247,6 +248,7 @@ class JaxStepper:
                 layers: dict[str, Any] = {}
                 units: dict[str, Any] = {}
                 made: dict[int, tuple[str, Any]] = {}
+                shapes: dict[str, tuple[int | None, ...]] = {}
 
                 def on_layer(name: str, layer: Any, output: Any) -> None:
                     out = main_tensor(output)
@@ -255,8 +257,10 @@ class JaxStepper:
                     made[id(output)] = (name, output)
                     if name in layers:
                         return
-                    layers[name] = stats.activation_statistics(jax.lax.stop_gradient(out))
-                    widest = stats.unit_max(jax.lax.stop_gradient(out), unit_axis(layer))
+                    out = jax.lax.stop_gradient(out)
+                    shapes[name] = tuple(out.shape)
+                    layers[name] = stats.activation_statistics(out)
+                    widest = stats.unit_max(out, graph.unit_axis(name, len(out.shape)))
                     if widest is not None:
                         units[name] = widest
 
@@ -271,7 +275,7 @@ class JaxStepper:
                     for name, tensor in named(structure).items():
                         tensors[role, name] = jax.lax.stop_gradient(stats.tensor_statistics(tensor))
                 names["tensors"], names["layers"] = list(tensors), list(layers)
-                names["units"] = list(units)
+                names["units"], names["shapes"] = list(units), shapes
                 names["outputs"] = [
                     (n, tuple(t.shape), dtype_name(t)) for n, t in named(y_pred).items()
                 ]
@@ -293,7 +297,7 @@ class JaxStepper:
 
     def _after(self, seen: Seen, result: Any) -> None:
         logs, state = result
-        own = [self._parameter(v) for v in self.observer.model.trainable_variables]
+        own = self._own()
         if self._kept is not None:
             if self._update_function is None:
                 self._update_function = jax.jit(_updates)
@@ -306,6 +310,9 @@ class JaxStepper:
         if seen.loss is None and isinstance(logs, dict) and "loss" in logs:
             seen.loss = float(logs["loss"])
         self.observer.observed(seen)
+
+    def _own(self) -> list[str]:
+        return [self._parameter(v) for v in self.observer.model.trainable_variables]
 
     def _parameter(self, variable: Any) -> str:
         return str(self.observer.parameter_names.get(id(variable), variable.path))

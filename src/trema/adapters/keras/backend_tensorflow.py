@@ -19,7 +19,6 @@ from trema.adapters.keras import stats
 from trema.adapters.keras.collect import Collector, main_tensor
 from trema.adapters.keras.describe import inner_optimizer
 from trema.adapters.keras.forms import Forms
-from trema.adapters.keras.kinds import unit_axis
 from trema.adapters.keras.observer import SENTINEL
 from trema.adapters.keras.seen import Seen, dtype_name, finite_array, named
 from trema.core.facts import Fact
@@ -155,6 +154,7 @@ class TensorflowStepper:
         for name in names["layers"]:
             seen.activations[name] = finite_array(found["layers"][name])
         seen.units = {name: found["units"][name].numpy() for name in names["units"]}
+        seen.shapes = names["shapes"]
         seen.loss = float(found["loss"])
         for name, norm, bad in zip(names["gradients"], *found["gradients"].numpy(), strict=True):
             seen.gradients[name] = (float(norm), float(bad))
@@ -185,12 +185,14 @@ class TensorflowStepper:
 
     def _make(self) -> Any:
         tf, model, names = self._tf, self.observer.model, self._names
-        leaves = self.observer.graph.leaves if self._layers else {}
+        graph = self.observer.graph
+        leaves = graph.leaves if self._layers else {}
 
         def observe(x: Any, y: Any, weight: Any) -> Any:
             layers: dict[str, Any] = {}
             units: dict[str, Any] = {}
             made: dict[int, tuple[str, Any]] = {}
+            shapes: dict[str, tuple[int | None, ...]] = {}
 
             def on_layer(name: str, layer: Any, output: Any) -> None:
                 out = main_tensor(output)
@@ -199,8 +201,10 @@ class TensorflowStepper:
                 made[id(output)] = (name, output)
                 if name in layers:
                     return
-                layers[name] = stats.activation_statistics(tf.stop_gradient(out))
-                widest = stats.unit_max(tf.stop_gradient(out), unit_axis(layer))
+                out = tf.stop_gradient(out)
+                shapes[name] = tuple(out.shape)
+                layers[name] = stats.activation_statistics(out)
+                widest = stats.unit_max(out, graph.unit_axis(name, len(out.shape)))
                 if widest is not None:
                     units[name] = widest
 
@@ -223,6 +227,7 @@ class TensorflowStepper:
                 if g is not None
             ]
             outputs = named(y_pred)
+            names["shapes"] = shapes
             names["layers"], names["units"] = list(layers), list(units)
             names["outputs"] = [(n, tuple(t.shape), dtype_name(t)) for n, t in outputs.items()]
             names["gradients"] = [name for name, _ in pairs]

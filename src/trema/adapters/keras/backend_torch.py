@@ -12,7 +12,6 @@ import torch
 
 from trema.adapters.keras.collect import Collector, main_tensor, replace, restore
 from trema.adapters.keras.describe import inner_optimizer
-from trema.adapters.keras.kinds import unit_axis
 from trema.adapters.keras.seen import Seen, dtype_name, named
 from trema.adapters.torch import reduce
 from trema.core.facts import Fact
@@ -165,7 +164,9 @@ class TorchStepper:
                     stats[4] = torch.maximum(stats[4], (~torch.isfinite(total)).float())
                     has_nan = torch.isnan(total).float()
                     seen.activations[name] = torch.cat([stats, has_nan.reshape(1)])
-                    units = reduce.unit_max(out, unit_axis(layer))
+                    seen.shapes[name] = tuple(out.shape)
+                    axis = observer.graph.unit_axis(name, out.ndim)
+                    units = None if axis is None else reduce.unit_max(out, axis)
                     if units is not None:
                         seen.units[name] = units
             except Exception as error:
@@ -233,7 +234,8 @@ class TorchStepper:
         if seen.activations:
             table = torch.stack(list(seen.activations.values())).cpu().numpy()
             seen.activations = dict(zip(list(seen.activations), table, strict=True))
-        seen.units = {name: units.cpu().numpy() for name, units in seen.units.items()}
+        units = reduce.to_host(list(seen.units.values()))
+        seen.units = dict(zip(seen.units, units, strict=True))
 
     def _tensors(self, seen: Seen, role: str, structure: Any) -> None:
         for name, tensor in named(structure).items():

@@ -7,7 +7,15 @@ from typing import Any
 
 import keras
 
-from trema.adapters.keras.kinds import config_of, is_container, kind_of, special_kind, sublayers
+from trema.adapters.keras.kinds import (
+    WITHOUT_UNITS,
+    config_of,
+    is_container,
+    kind_of,
+    own_unit_axis,
+    special_kind,
+    sublayers,
+)
 from trema.core.facts import Layer
 
 Sources = tuple[str, ...]
@@ -41,6 +49,41 @@ class ModelGraph:
         else:
             self.edges = tuple(self._edges)
             self.head = tuple(dict.fromkeys(name for names in outputs for name in names))
+        self._unit_axes = self._find_unit_axes()
+
+    def unit_axis(self, name: str, dimensions: int) -> int | None:
+        """The axis of the units of a layer's output of so many dimensions; None without units.
+
+        A layer that passes its input on (activation, dropout) has the axis of what feeds it;
+        where the graph is not known, the convention of Keras counts.
+        """
+        if dimensions < 2:
+            return None
+        if name in self._unit_axes:
+            axis = self._unit_axes[name]
+            return -1 if axis is not None and axis >= dimensions else axis
+        first = keras.config.image_data_format() == "channels_first"
+        return 1 if first and dimensions > 3 else -1
+
+    def _find_unit_axes(self) -> dict[str, int | None]:
+        """Axes by layer, in the order of the graph; layers of which nothing tells are absent."""
+        fed: dict[str, list[str]] = {}
+        for source, name in self.edges or ():
+            fed.setdefault(name, []).append(source)
+        axes: dict[str, int | None] = {}
+        carried: dict[str, int] = {}  # by a sum of layers too, which has no units of its own
+        for name, op in (self._ops | self.leaves).items():
+            kind = special_kind(op, kind_of(op))
+            axis = own_unit_axis(op, kind)
+            if axis is None and kind != "reshape":
+                axis = next((carried[s] for s in fed.get(name, ()) if s in carried), None)
+            if axis is not None:
+                carried[name] = axis
+            if kind in WITHOUT_UNITS:
+                axes[name] = None
+            elif axis is not None:
+                axes[name] = axis
+        return axes
 
     def layers(self, parameter_names: dict[int, str]) -> tuple[Layer, ...]:
         """All layers and functional operations in order."""

@@ -59,6 +59,10 @@ _MERGES = {
 }
 
 
+#: Kinds whose output has no units of its own: their values are those of other layers, moved.
+WITHOUT_UNITS = frozenset({"input", "reshape", "merge", "container", "augmentation"})
+
+
 def is_container(layer: Any) -> bool:
     """Whether the layer only holds others: a model, or a user's layer made of layers."""
     if isinstance(layer, keras.Model):
@@ -174,9 +178,17 @@ def special_kind(op: Any, kind: str) -> str:
     return kind
 
 
-def unit_axis(layer: Any) -> int:
-    """The axis of the units of a layer's output."""
-    return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
+def own_unit_axis(layer: Any, kind: str) -> int | None:
+    """The axis of the units of a layer's output where the layer itself tells, else None."""
+    data_format = getattr(layer, "data_format", None)
+    if data_format is not None:
+        return 1 if data_format == "channels_first" else -1
+    if kind in ("linear", "embedding", "recurrent", "attention"):
+        return -1
+    axis = getattr(layer, "axis", None) if kind == "normalization" else None
+    if isinstance(axis, list | tuple) and len(axis) == 1:
+        axis = axis[0]
+    return axis if isinstance(axis, int) else None
 
 
 def _number(op: Any, name: str) -> Any:

@@ -251,7 +251,7 @@ class Observer:
         one_hot = None
         if row is not None and not math.isnan(row[6]):
             one_hot = bool(abs(row[6] - 1) < 1e-3 and abs(row[7] - 1) < 1e-3)
-        changes: dict[str, Any] = {}
+        changes: dict[str, Any] = {"layers": self._with_shapes(seen, inputs)}
         if info.inputs is None:
             changes["inputs"] = infer_inputs(inputs, info.layers)
         if info.outputs is None:
@@ -270,6 +270,19 @@ class Observer:
         changes = {key: value for key, value in changes.items() if value is not None}
         if changes:
             self.segment.update(**changes)
+
+    def _with_shapes(self, seen: Seen, inputs: dict[str, Any]) -> Any:
+        """The layers with the shapes of the first batch where the model states none; the axis
+        of the batch is None. None when nothing changes."""
+        layers = self.segment.info.layers
+        batch = next(iter(inputs.values()))[0][:1] if inputs else ()
+        shaped = []
+        for layer in layers:
+            shape = layer.output_shape or seen.shapes.get(layer.name)
+            if shape and batch and shape[0] == batch[0]:
+                shape = (None, *shape[1:])
+            shaped.append(dataclasses.replace(layer, output_shape=shape))
+        return tuple(shaped) if tuple(shaped) != layers else None
 
     def _record(self, values: Any, phase: Phase, step: int) -> None:
         self.segment.record(

@@ -34,6 +34,7 @@ class Seen:
 
     tensors : role and name to the eight batch statistics and whether a NaN is among the values
     activations : layer to the five activation statistics and the same flag, in call order
+    shapes : layer to the shape of its output
     bad_weights : parameters that were not finite before the step, to their norm
     """
 
@@ -41,6 +42,7 @@ class Seen:
     forms: list[tuple[str, str, tuple[int, ...], str]] = field(default_factory=list)
     activations: dict[str, Any] = field(default_factory=dict)
     units: dict[str, Any] = field(default_factory=dict)
+    shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
     loss: float | None = None
     gradients: dict[str, tuple[float, float]] = field(default_factory=dict)
     bad_weights: dict[str, float] = field(default_factory=dict)

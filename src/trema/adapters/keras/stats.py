@@ -7,12 +7,10 @@ from typing import Any
 
 from keras import ops
 
-from trema.core.reduce import SATURATION
+from trema.core.reduce import SATURATION, unit_stride
 
 #: Rows of a batch used for activation statistics.
 ACTIVATION_ROWS = 16
-#: Layers wider than this give no per-unit maximum.
-WIDEST = 4096
 
 
 def is_float(x: Any) -> bool:
@@ -69,13 +67,17 @@ def activation_statistics(x: Any) -> Any:
     return ops.stack([*head, bad, ops.cast(ops.isnan(whole), "float32")])
 
 
-def unit_max(x: Any, axis: int) -> Any:
-    """The greatest value of each unit; None when there is no such axis or it is too wide."""
-    if len(x.shape) < 2 or x.shape[axis] is None or x.shape[axis] > WIDEST:
+def unit_max(x: Any, axis: int | None) -> Any:
+    """The greatest value of each unit, of wide layers of some; None where there is no such
+    axis."""
+    if axis is None or len(x.shape) < 2 or not x.shape[axis]:
         return None
     v = ops.cast(x[:ACTIVATION_ROWS], "float32")
-    axes = [i for i in range(len(v.shape)) if i != axis % len(v.shape)]
-    return ops.max(v, axis=axes)
+    axis %= len(v.shape)
+    stride = unit_stride(int(x.shape[axis]))
+    if stride > 1:
+        v = v[(slice(None),) * axis + (slice(None, None, stride),)]
+    return ops.max(v, axis=[i for i in range(len(v.shape)) if i != axis])
 
 
 def norms(tensors: Sequence[Any]) -> Any:

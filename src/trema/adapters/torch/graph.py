@@ -57,6 +57,11 @@ def operation(node: Any) -> str:
     return re.sub(r"Backward\d*$", "", node.name().rsplit("::", 1)[-1])
 
 
+def is_reshape(node: Any) -> bool:
+    """Whether an operation only moves values, so that axes may have changed places."""
+    return operation(node) in _RESHAPES
+
+
 def read_graph(
     root: Any,
     owners: Mapping[int, str],
@@ -98,7 +103,12 @@ def read_graph(
             counts[op] = counts.get(op, 0) + 1
             name = f"{op.lower()}#{counts[op]}"
             layers[name] = Layer(
-                name=name, kind=kind, class_name=op, config=config, functional=True
+                name=name,
+                kind=kind,
+                class_name=op,
+                config=config,
+                functional=True,
+                output_shape=_shape(node),
             )
         elif name not in layers:
             layers[name] = modules.get(name) or Layer(name=name, kind="other")
@@ -188,6 +198,14 @@ def _functional(op: str, node: Any) -> tuple[str, dict[str, Any]]:
             return "scale", {}
         return "merge", {"function": op.lower()}
     return "other", {}
+
+
+def _shape(node: Any) -> tuple[int, ...] | None:
+    """The shape of what an operation gave, or None where torch does not tell."""
+    try:
+        return tuple(int(size) for size in node._input_metadata[0].shape)
+    except (AttributeError, IndexError, TypeError, ValueError, RuntimeError):
+        return None  # several outputs, symbolic or nested shapes, or an older torch
 
 
 def _dimension(node: Any) -> int | None:

@@ -22,7 +22,7 @@ from trema.adapters.torch.describe import (
 )
 from trema.adapters.torch.graph import read_graph
 from trema.core.diagnosis import Location
-from trema.core.facts import Fact, LossInfo, Place, RunInfo
+from trema.core.facts import Fact, Layer, LossInfo, Place, RunInfo
 from trema.source.frames import CallSite
 from trema.source.syntax import argument
 
@@ -75,11 +75,13 @@ def described(
     loss_location: Location | None,
     inputs: dict[str, Tensor],
     output: Tensor | None,
+    shapes: Mapping[str, tuple[int, ...]],
 ) -> dict[str, Any]:
     """The fields of RunInfo that the first loss tells.
 
     root : grad_fn of the loss, or None when the graph is not to be read
     outputs : grad_fn of a module's output -> its name
+    shapes : layer -> shape of its first output
     """
     changes: dict[str, Any] = {}
     found: LossInfo | None = loss_info(call[0], call[1], call[3]) if call is not None else None
@@ -101,10 +103,22 @@ def described(
         changes["loss"] = dataclasses.replace(found, location=loss_location)
     read_by_loss, target = (call.output, call.target) if call is not None else (output, None)
     first = next(iter(inputs.values()), None)
-    changes["inputs"] = info.inputs or infer_inputs(inputs, changes.get("layers", info.layers))
+    batch = first.shape[0] if first is not None and first.ndim else None
+    layers = changes.get("layers", info.layers)
+    changes["layers"] = tuple(_with_shape(layer, shapes, batch) for layer in layers)
+    changes["inputs"] = info.inputs or infer_inputs(inputs, layers)
     changes["outputs"] = info.outputs or infer_outputs(found, read_by_loss, target)
-    changes["batch_size"] = first.shape[0] if first is not None and first.ndim else None
+    changes["batch_size"] = batch
     return changes
+
+
+def _with_shape(layer: Layer, shapes: Mapping[str, tuple[int, ...]], batch: int | None) -> Layer:
+    """The layer with the shape of its first output; the axis as long as the batch is None."""
+    shape = shapes.get(layer.name, layer.output_shape)
+    if not shape:
+        return layer
+    first = None if batch is None or shape[0] == batch else shape[0]
+    return dataclasses.replace(layer, output_shape=(first, *shape[1:]))
 
 
 def located(

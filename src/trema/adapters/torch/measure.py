@@ -61,11 +61,12 @@ def layer_facts(activations: Mapping[str, tuple[Tensor, Tensor | None]]) -> Valu
     if not activations:
         return values
     table = torch.stack([statistics for statistics, _ in activations.values()]).tolist()
-    for (name, (_, units)), row in zip(activations.items(), table, strict=True):
+    for name, row in zip(activations, table, strict=True):
         for fact, number in zip(_ACTIVATION, row, strict=True):
             values[fact, name] = number
-        if units is not None:
-            values[Fact.UNIT_MAX, name] = units.cpu().numpy()
+    units = {name: units for name, (_, units) in activations.items() if units is not None}
+    for name, array in zip(units, reduce.to_host(list(units.values())), strict=True):
+        values[Fact.UNIT_MAX, name] = array
     return values
 
 

@@ -23,8 +23,15 @@ from trema.adapters.torch.batch import LossCall, main_output, tensors_in, value_
 from trema.adapters.torch.describe import is_compiled, kind_of, learning_rates, leaves, unwrapped
 from trema.adapters.torch.epochs import Epochs
 from trema.adapters.torch.info import described, first_info, located
-from trema.adapters.torch.measure import Values, layer_facts, parameter_facts, part, tensor_facts
+from trema.adapters.torch.measure import (
+    Values,
+    layer_facts,
+    parameter_facts,
+    part,
+    tensor_facts,
+)
 from trema.adapters.torch.origin import find_origin
+from trema.adapters.torch.units import UnitAxes
 from trema.core.facts import (
     TRAIN,
     VALIDATION,
@@ -68,6 +75,8 @@ class Observer:
         self._thread = threading.get_ident()
         self._compiled = is_compiled(model)
         self._leaves = leaves(self.inner)
+        self._kinds = {name: kind_of(module) for name, module in self._leaves.items()}
+        self._axes = UnitAxes()
         self._handles: list[Any] = []
         self._step_handles: list[Any] = []
         self._held: tuple[tuple[Any, ...], dict[str, Any]] | None = None
@@ -116,7 +125,9 @@ class Observer:
         self._inputs: dict[str, Tensor] = {}
         self._output: Tensor | None = None
         self._activations: dict[str, tuple[Tensor, Tensor | None]] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}  # of outputs, until they are described
         self._graph_outputs: dict[Any, str] = {}
+        self._axes.forget_graph()
         self._before: list[Tensor] = []
         self._share = 1
         self._captured = False
@@ -272,7 +283,7 @@ class Observer:
             return
         for name, module in self._leaves.items():
             handle = module.register_forward_hook(
-                lambda m, _, out, name=name: self._after_layer(name, m, out)
+                lambda m, given, out, name=name: self._after_layer(name, m, given, out)
             )
             self._step_handles.append(handle)
 
@@ -284,21 +295,25 @@ class Observer:
         self._reset_capture()
         self._loss_call = None
 
-    def _after_layer(self, name: str, module: nn.Module, output: Any) -> None:
+    def _after_layer(
+        self, name: str, module: nn.Module, given: tuple[Any, ...], output: Any
+    ) -> None:
         if torch.compiler.is_compiling() or not torch.is_grad_enabled() or self._captured:
             return
         out = main_output(output)
         if out is None:
             return
-        if not self._described and out.grad_fn is not None:
-            self._graph_outputs[out.grad_fn] = name
+        if not self._described:
+            self._shapes.setdefault(name, tuple(out.shape))
+            if out.grad_fn is not None:
+                self._graph_outputs[out.grad_fn] = name
         if not out.is_floating_point() or name in self._activations:
             return
 
         def see() -> None:
-            axis = 1 if kind_of(module) in ("conv", "conv-transpose") and out.ndim > 2 else -1
-            stats = reduce.activation_statistics(out)
-            self._activations[name] = (stats, reduce.unit_max(out, axis))
+            axis = self._axes.of(name, module, self._kinds[name], given, out)
+            units = None if axis is None else reduce.unit_max(out, axis)
+            self._activations[name] = (reduce.activation_statistics(out), units)
 
         self.guard(see)
 
@@ -318,9 +333,11 @@ class Observer:
             site.resolve() if site is not None else None,
             self._inputs,
             self._output,
+            self._shapes,
         )
         self._described = True
         self._graph_outputs = {}
+        self._shapes = {}
         self.segment.update(**changes, places=self._located())
 
     def _relocate(self) -> None:

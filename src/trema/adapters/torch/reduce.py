@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from trema.core.reduce import SATURATION
+from trema.core.reduce import SATURATION, unit_stride
 
 #: Rows of a batch used for activation statistics: 16 of 128 rows cost next to nothing, the
 #: whole batch about 30 % of a ResNet18 step (measured; see docs/bench/overhead.md).
 ACTIVATION_ROWS = 16
-#: Layers wider than this give no per-unit maximum.
-WIDEST = 4096
 #: Elements of a batch tensor used for its statistics; above it rows are taken evenly.
 LARGEST = 1 << 20
 
@@ -72,11 +71,21 @@ def activation_statistics(x: Tensor) -> Tensor:
 
 
 def unit_max(x: Tensor, axis: int) -> Tensor | None:
-    """The greatest value of each unit over rows and positions; None when too wide."""
+    """The greatest value of each unit over rows and positions; None of nothing."""
     x = x.detach()[:ACTIVATION_ROWS]
-    if x.ndim < 2 or x.shape[axis] > WIDEST:
+    if x.ndim < 2 or x.numel() == 0:
         return None
-    return x.movedim(axis, -1).reshape(-1, x.shape[axis]).amax(dim=0).float()
+    x = x.movedim(axis, -1)[..., :: unit_stride(x.shape[axis])]
+    return x.amax(dim=tuple(range(x.ndim - 1))).float()
+
+
+def to_host(tensors: Sequence[Tensor]) -> list[np.ndarray]:
+    """Vectors copied to the host at once."""
+    if not tensors:
+        return []
+    device = tensors[0].device
+    whole = torch.cat([t.to(device) for t in tensors]).cpu().numpy()
+    return np.split(whole, np.cumsum([len(t) for t in tensors[:-1]]))
 
 
 def norms(tensors: Sequence[Tensor]) -> list[Tensor]:
