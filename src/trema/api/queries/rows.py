@@ -6,6 +6,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from trema.api.models import Counts, RunRow, Sparkline
@@ -17,6 +18,8 @@ from trema.api.queries.plain import count, mapping, maybe_text, real, text, whol
 from trema.core.diagnosis import Severity
 from trema.core.errors import RunNotFound
 from trema.core.facts import Fact
+from trema.journal.folder import RunFolder
+from trema.journal.sent import unsent
 from trema.store.base import FindingHead, Run, SeriesKey
 
 #: Microseconds: a change becomes visible at most so long after its time.
@@ -242,7 +245,12 @@ class Rows:
         )
 
     def _unsent(self, run: Run) -> int | None:
-        return None if self._context.mode == "local" else whole(run.metadata.get("unsent"))
+        root = self._context.root
+        if self._context.mode == "server" or root is None:
+            return whole(run.metadata.get("unsent"))
+        if Path(run.id).name != run.id:
+            return None
+        return unsent(RunFolder(root / "runs" / run.id))  # to a team server, where one is set
 
 
 def revision_of(entry: Entry, view: PeopleView) -> int:
