@@ -160,6 +160,19 @@ def test_a_killed_run_is_told_as_killed(tmp_path: Path, team: Team) -> None:
     assert "alive" not in team.store.run(run.id).metadata
 
 
+def test_the_server_knows_how_much_waits(tmp_path: Path, team: Team) -> None:
+    run = make_run(tmp_path, steps=3000)
+    sender = Sender(team.client(), run)
+    sender._batch = sender._ceiling = 50_000
+    told = []
+    while sender.send_next() is not None:
+        told.append(team.store.run(run.id).metadata["unsent"])
+    assert told[0] == run.journal(0).stat().st_size
+    assert told[-1] == 0
+    assert sorted(told, reverse=True) == told
+    assert len(set(told)) < 8  # as it halves
+
+
 # a faulty way to the server ---------------------------------------------------------------------
 
 

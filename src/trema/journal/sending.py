@@ -95,6 +95,7 @@ class Sender:
         self._stuck: dict[int, str] = {}  # rank -> why its journal cannot be sent
         self._told: dict[str, Any] = {}  # metadata that the server has
         self._told_gone = False  # it knows that the process of the run is gone
+        self._told_unsent = 0  # bytes, as it knows
         self.sent = self._read()
 
     def _read(self) -> Sent:
@@ -186,6 +187,9 @@ class Sender:
             if not self._ask():  # the server lost it, or somebody deleted it
                 self._forget()
             return Progress()
+        if self._backlog_changed():
+            self._introduce()
+            return Progress()
         for rank, path in self._mine().items():
             if rank not in self._stuck:
                 piece = next_piece(path, self._rank(rank).sent, self._batch)
@@ -212,12 +216,27 @@ class Sender:
     def _introduce(self, *, gone: bool = False) -> None:
         """Say what the run is; and, once all is sent, that nothing more will be written."""
         metadata = self.folder.metadata
-        body = {"metadata": {**encode(metadata), **({"alive": False} if gone else {})}}
+        unsent = self._backlog()
+        facts = {"unsent": unsent, **({"alive": False} if gone else {})}
+        body = {"metadata": {**encode(metadata), **facts}}
         answer = self._client.request("PUT", ("runs", self.folder.id), json_body=body)
         if not answer.good:
             raise _trouble(answer, missing=True)
         self._take_cursors(answer)
         self._introduced, self._told, self._told_gone = True, metadata, gone
+        self._told_unsent = unsent
+
+    def _backlog(self) -> int:
+        """Bytes that wait; 0 when they are so few that they will be sent before anybody looks."""
+        waiting = 0
+        for rank, path in self._mine().items():
+            waiting += max(0, whole_size(path) - self._rank(rank).sent)
+        return waiting if waiting >= _WEAK else 0
+
+    def _backlog_changed(self) -> bool:
+        """Whether so much more or less waits that the server should know."""
+        backlog, told = self._backlog(), self._told_unsent
+        return backlog > 2 * told or 2 * backlog < told
 
     def _take_cursors(self, answer: Answer) -> None:
         journals = answer.data.get("journals")
@@ -340,5 +359,5 @@ def _trouble(answer: Answer, *, missing: bool = False) -> Trouble:
     if answer.status == 401:
         why = "it does not know the token: give one that may write in TREMA_TOKEN or a --token-file"
     lasting = 400 <= answer.status < 500 and answer.status not in (408, 425, 429)
-    everywhere = answer.status in (401, 403)
+    everywhere = answer.status in (401, 403, 421)
     return Trouble(why, lasting=lasting, everywhere=everywhere, after=answer.retry_after)
