@@ -6,6 +6,7 @@ test('numbers are shown with four digits', () => {
   expect(show(12345)).toBe('12,345');
   expect(show(-0.5)).toBe('−0.5');
   expect(show(0.00001)).toBe('1.00e−5');
+  expect(show(-1.32e-9)).toBe('−1.32e−9');
   expect(show(123456789)).toBe('1.23e8');
   expect(show('nan')).toBe('NaN');
   expect(show('-inf')).toBe('−∞');

@@ -22,7 +22,7 @@ function shown(number: number): string {
   if (Number.isNaN(number)) return 'NaN';
   if (!Number.isFinite(number)) return number > 0 ? '∞' : '−∞';
   const size = Math.abs(number);
-  if (size !== 0 && (size >= 1e7 || size < 1e-4)) return number.toExponential(2).replace('e+', 'e').replace('-', '−');
+  if (size !== 0 && (size >= 1e7 || size < 1e-4)) return number.toExponential(2).replace('e+', 'e').replaceAll('-', '−');
   if (Number.isInteger(number)) return number.toLocaleString('en').replace('-', '−');
   return Number(number.toPrecision(4)).toLocaleString('en', { maximumFractionDigits: 8 }).replace('-', '−');
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Schemas } from '../../api/client';
 import { parseDiff } from './diff';
-import { byName, change, direction, findingsSentence, mainMetric, mood } from './summary';
+import { byName, change, direction, findingsSentence, mainMetric, mood, sameLoss } from './summary';
 
 type Finding = Schemas['ComparedFinding'];
 const finding = (verdict: Finding['verdict']): Finding => ({
@@ -41,8 +41,16 @@ describe('did my fix work', () => {
     expect(change(metric('loss', 'train', 1, 2)).better).toBe(false);
     expect(change(metric('loss', 'train', 'nan', 2)).better).toBe(true);
     expect(change(metric('loss', 'train', 'nan', 'nan')).better).toBeNull();
+    expect(change(metric('loss', 'train', -1830, 0.7), false).better).toBeNull();
     expect(change(metric('beta', '', 1, 2)).better).toBeNull();
     expect([direction('val_acc'), direction('cross_entropy'), direction('x')]).toEqual([1, -1, 0]);
+  });
+
+  it('does not compare values of different losses', () => {
+    const setting = (name: string, same: boolean) => ({ name, values: [], same });
+    expect(sameLoss({ settings: [setting('loss', true), setting('seed', false)] })).toBe(true);
+    expect(sameLoss({ settings: [setting('loss', false)] })).toBe(false);
+    expect(sameLoss({ settings: [setting('loss reads', false)] })).toBe(false);
   });
 
   it('puts phases together, the loss first', () => {

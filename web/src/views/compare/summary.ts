@@ -59,11 +59,16 @@ export interface Change {
   better: boolean | null;
 }
 
+/** Whether the runs read the same loss: values of different losses say nothing beside one another. */
+export function sameLoss(comparison: Pick<Comparison, 'settings'>): boolean {
+  return comparison.settings.every((setting) => setting.same || !/^loss/.test(setting.name));
+}
+
 /** `validation accuracy 0.71 → 0.89`. */
-export function change(metric: Metric): Change {
+export function change(metric: Metric, lossIsSame = true): Change {
   const before = decode(metric.last[0]);
   const after = decode(metric.last.at(-1));
-  const way = direction(metric.name);
+  const way = metric.name === 'loss' && !lossIsSame ? 0 : direction(metric.name);
   let better: boolean | null = null;
   if (way !== 0 && before !== null && after !== null && before !== after) {
     if (Number.isFinite(before) && Number.isFinite(after)) better = (after - before) * way > 0;
