@@ -55,6 +55,37 @@ def test_trema_alerts_tells_until_it_is_ended(tmp_path: Path, sign: signal.Signa
     ]
 
 
+@pytest.mark.slow
+def test_two_processes_tell_each_once(tmp_path: Path) -> None:
+    root, kept = tmp_path / ".trema", tmp_path / "told"
+    root.mkdir()
+    text = "import os, sys; print(os.environ['TREMA_ALERT_CHECK'], file=open(sys.argv[1], 'a'))"
+    (root / "alerts.toml").write_text(
+        f"[[alert]]\ncommand = [{sys.executable!r}, '-c', {text!r}, {str(kept)!r}]\n"
+    )
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "trema", "alerts"]
+    both = [
+        subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in both:
+        assert process.stdout is not None
+        process.stdout.readline()
+    time.sleep(1.5)
+    run = Writing(root, "train")
+    for number in range(6):
+        run.find(finding(f"f{number}"))
+    wait_for(lambda: kept.exists() and len(kept.read_text().splitlines()) >= 6, 30)
+    time.sleep(2.5)  # as long as both need to look again
+    told = []
+    for process in both:
+        process.terminate()
+        told += process.communicate(timeout=30)[0].splitlines()
+    assert kept.read_text().splitlines() == ["double-softmax"] * 6
+    assert len(told) == 6
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

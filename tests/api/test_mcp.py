@@ -151,7 +151,7 @@ def test_a_name_is_found_among_many_that_are_like_it(served: Served, root: Path)
         run.end([])
         ids[number] = run.id
     assert served.ask("get_run", run="run 5")["run"]["id"] == ids[5]
-    with pytest.raises(Failed, match="210 runs are called '20.*give an id"):
+    with pytest.raises(Failed, match=r"210 runs are called '20.*give an id"):
         served.ask("get_run", run=ids[0][:2])
 
 
