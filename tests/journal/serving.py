@@ -6,11 +6,13 @@ import contextlib
 import random
 import re
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 
@@ -201,18 +203,30 @@ def hanging() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def answering(answer: bytes) -> Iterator[int]:
+def answering(answer: bytes, certificate: Path | None = None) -> Iterator[int]:
     """The port of a server that gives this answer to everything and closes."""
+    context = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
+        def serve(plain: socket.socket) -> None:
+            sock = context.wrap_socket(plain, server_side=True) if context else plain
+            with sock, contextlib.suppress(OSError):
+                sock.recv(65536)
+                sock.sendall(answer)
+
         def run() -> None:
-            with contextlib.suppress(OSError):
-                while True:
+            while True:
+                try:
                     sock, _ = listening.accept()
-                    with sock, contextlib.suppress(OSError):
-                        sock.recv(65536)
-                        sock.sendall(answer)
+                except OSError:
+                    return
+                with sock, contextlib.suppress(OSError):
+                    serve(sock)
 
         threading.Thread(target=run, daemon=True).start()
         yield listening.getsockname()[1]
-        listening.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)

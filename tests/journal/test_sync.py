@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -490,3 +491,39 @@ def test_a_batch_that_breaks_off_again_and_again_gets_smaller(tmp_path: Path, te
     with Proxy(team.port, fault) as proxy:
         send_all(Sender(team.client(proxy.port), run))
     assert said(team.store) == reference(tmp_path, tmp_path)
+
+
+# TLS --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for localhost that no authority signed, with its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    file = tmp_path / "certificate.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    key = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(tmp_path / "key.pem")]
+    command = [openssl, "req", "-x509", *key, *subject, "-out", str(file)]
+    subprocess.run(command, check=True, capture_output=True)
+    file.write_text(file.read_text() + (tmp_path / "key.pem").read_text())
+    return file
+
+
+def test_certificates_are_checked(
+    tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path, steps=3)
+    with answering(b"HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\n{}", certificate) as port:
+        for name, trusted, expected in (
+            ("localhost", False, "certificate is not accepted"),
+            ("localhost", True, "does not know the token"),
+            ("127.0.0.1", True, "certificate is not accepted"),  # it is for another name
+        ):
+            if trusted:
+                monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            client = Client(parse_server(f"https://{name}:{port}", "token"))
+            with pytest.raises(Trouble, match=expected):
+                Sender(client, run).send_next()
+            client.close()

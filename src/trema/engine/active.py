@@ -63,7 +63,9 @@ def start(
             return running
         sinks = [*(factory(settings) for factory in sink_factories), *extra_sinks]
         _script = main_script()
-        _session = Session(name or default_name(_script), settings, framework=framework, sinks=sinks)
+        _session = Session(
+            name or default_name(_script), settings, framework=framework, sinks=sinks
+        )
         _pid = os.getpid()
         _hook_exit()
         return _session
