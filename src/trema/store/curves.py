@@ -13,7 +13,8 @@ from trema.store.base import Block, Points, SeriesKey, Window
 from trema.store.connecting import reading
 from trema.store.database import Database, each_of, run_key
 from trema.store.packing import unpack
-from trema.store.schema import blocks, runs, series
+from trema.store.schema import blocks, series
+from trema.store.schema import runs as run_table
 from trema.store.upserting import chunks, digest
 from trema.store.windows import PACKED, windows
 
@@ -44,17 +45,17 @@ class Curves(Database):
             found = db.execute(query.order_by(series.c.key).limit(limit))
             return [(row.key, row.digest, _key(row), row.points) for row in found]
 
-    def keys_of(self, runs_: Collection[str], fact: str) -> dict[str, dict[SeriesKey, int]]:
+    def keys_of(self, runs: Collection[str], fact: str) -> dict[str, dict[SeriesKey, int]]:
         """The series of one fact of many runs, with their number of points."""
         query = (
-            select(runs.c.id.label("run_id"), series.c.key, series.c.points, *_KEY)
-            .join(runs, runs.c.key == series.c.run)
+            select(run_table.c.id.label("run_id"), series.c.key, series.c.points, *_KEY)
+            .join(run_table, run_table.c.key == series.c.run)
             .where(series.c.fact == fact)
             .order_by(series.c.key)
         )
         found: dict[str, dict[SeriesKey, int]] = {}
         with reading(self._engine) as db:
-            for row in each_of(db, query, runs.c.id, runs_):
+            for row in each_of(db, query, run_table.c.id, runs):
                 found.setdefault(row.run_id, {})[_key(row)] = row.points
         return found
 
@@ -160,13 +161,13 @@ class Curves(Database):
         _check_width(width)
         digests = {run: digest(key) for run, key in wanted.items()}
         query = select(
-            runs.c.id.label("run_id"), series.c.key, series.c.digest, series.c.points
-        ).join(runs, runs.c.key == series.c.run)
+            run_table.c.id.label("run_id"), series.c.key, series.c.digest, series.c.points
+        ).join(run_table, run_table.c.key == series.c.run)
         with reading(self._engine) as db:
             found = []
             for some in chunks(list(digests), 250):
                 names = {digests[run] for run in some}
-                rows = db.execute(query.where(runs.c.id.in_(some), series.c.digest.in_(names)))
+                rows = db.execute(query.where(run_table.c.id.in_(some), series.c.digest.in_(names)))
                 found += [row for row in rows if digests[row.run_id] == row.digest]
             thinned = windows(db, {row.key: row.points for row in found}, None, None, width)
         return {row.run_id: thinned[row.key] for row in found}

@@ -14,7 +14,8 @@ from trema.store.clock import now
 from trema.store.connecting import reading
 from trema.store.database import Database, each_of, run_key, run_row
 from trema.store.joining import joined, joined_heads, urgency
-from trema.store.schema import events, findings, journals, removed, runs, sources
+from trema.store.schema import events, findings, journals, removed, sources
+from trema.store.schema import runs as run_table
 from trema.store.upserting import short_name
 
 #: Revisions: the end of a run is among its last events and findings.
@@ -38,15 +39,19 @@ class Reading(Database):
         self, *, after: str | None = None, limit: int = 100, origin: str | None = None
     ) -> list[Run]:
         """Runs, newest first; ``after`` is the id of the last run of the page before."""
-        query = select(runs).order_by(runs.c.started.desc(), runs.c.id.desc()).limit(limit)
+        query = (
+            select(run_table)
+            .order_by(run_table.c.started.desc(), run_table.c.id.desc())
+            .limit(limit)
+        )
         if origin is not None:
-            query = query.where(runs.c.origin == origin)
+            query = query.where(run_table.c.origin == origin)
         with self._engine.connect() as db:
             if after is not None:
                 last = run_row(db, after)
-                older = runs.c.started < last.started
+                older = run_table.c.started < last.started
                 query = query.where(
-                    older | both(runs.c.started == last.started, runs.c.id < last.id)
+                    older | both(run_table.c.started == last.started, run_table.c.id < last.id)
                 )
             return [_run(row) for row in db.execute(query)]
 
@@ -117,36 +122,38 @@ class Reading(Database):
                 for item in found
             ]
 
-    def ends(self, runs_: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    def ends(self, runs: Collection[str]) -> dict[str, Mapping[str, Any]]:
         """The newest ``end`` record of each run that has one; of several ranks the lowest's."""
         query = (
-            select(runs.c.id.label("run_id"), events.c.rank, events.c.record)
-            .join(runs, runs.c.key == events.c.run)
+            select(run_table.c.id.label("run_id"), events.c.rank, events.c.record)
+            .join(run_table, run_table.c.key == events.c.run)
             .where(events.c.kind == "end")
             .order_by(events.c.run, events.c.revision)
         )
-        late = query.where(events.c.revision > runs.c.revision - _TAIL)  # few rows are looked at
+        late = query.where(
+            events.c.revision > run_table.c.revision - _TAIL
+        )  # few rows are looked at
         found: dict[str, tuple[int, str]] = {}
         with reading(self._engine) as db:
             for some in (late, query):
-                missing = [run for run in runs_ if run not in found]
-                for row in each_of(db, some, runs.c.id, missing):
+                missing = [run for run in runs if run not in found]
+                for row in each_of(db, some, run_table.c.id, missing):
                     known = found.get(row.run_id)
                     if known is None or row.rank <= known[0]:
                         found[row.run_id] = (row.rank, row.record)
         return {run: json.loads(record) for run, (_, record) in found.items()}
 
-    def heads(self, runs_: Collection[str] | None = None) -> list[FindingHead]:
+    def heads(self, runs: Collection[str] | None = None) -> list[FindingHead]:
         """Findings of some runs, or of all, without their documents, the worst of a run first."""
         column = findings.c
         query = select(
-            runs.c.id.label("run_id"),
+            run_table.c.id.label("run_id"),
             column.rank,
             column.priority,
             *(column[name] for name in _HEAD),
-        ).join(runs, runs.c.key == column.run)
+        ).join(run_table, run_table.c.key == column.run)
         with reading(self._engine) as db:
-            rows = db.execute(query) if runs_ is None else each_of(db, query, runs.c.id, runs_)
+            rows = db.execute(query) if runs is None else each_of(db, query, run_table.c.id, runs)
             parts = [
                 (rank, FindingHead(run=run, rank=priority, **dict(zip(_HEAD, rest, strict=True))))
                 for run, rank, priority, *rest in map(tuple, rows)
@@ -177,9 +184,9 @@ class Reading(Database):
         """Runs that changed after a time, oldest change first; ask with some seconds' overlap."""
         names = ("revision", "touched", "state", "updated")
         query = (
-            select(runs.c.id.label("run"), *(runs.c[name] for name in names))
-            .where(runs.c.touched > since)
-            .order_by(runs.c.touched, runs.c.id)
+            select(run_table.c.id.label("run"), *(run_table.c[name] for name in names))
+            .where(run_table.c.touched > since)
+            .order_by(run_table.c.touched, run_table.c.id)
         )
         with reading(self._engine) as db:
             return [Touch(**row._mapping) for row in db.execute(query)]
@@ -211,7 +218,9 @@ def _all_ranks(narrowing: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """Rows of all ranks of the findings of which one row fits."""
     column = findings.c
     identity = (column.run, column.segment, column.id)
-    query = select(findings, runs.c.id.label("run_id")).join(runs, runs.c.key == column.run)
+    query = select(findings, run_table.c.id.label("run_id")).join(
+        run_table, run_table.c.key == column.run
+    )
     if not narrowing:
         return query
     return query.where(tuple_(*identity).in_(select(*identity).where(*narrowing)))

@@ -137,7 +137,7 @@ class ReadingContract:
         }
         Feed(store)(finding("a", **full), finding("b", "critical", "gone"))
         Feed(store, "other")(finding("c", "error", title=["no text"], where=3, rank="x"))
-        by_id = {head.id: head for head in store.heads(["run", "other", "none"])}
+        by_id = {head.id: head for head in store.heads(runs=["run", "other", "none"])}
         assert by_id["a"] == FindingHead(
             run="run",
             id="a",
@@ -207,7 +207,7 @@ class ReadingContract:
         Feed(store)(facts(0, loss=1.0), facts(1, loss=1.0), facts(0, accuracy=1.0))
         Feed(store, "other")(facts(0, loss={"a": 1.0}))
         many = ["run", "other", *(f"none {number}" for number in range(1200))]
-        assert store.keys_of(many, "loss") == {
+        assert store.keys_of(runs=many, fact="loss") == {
             "run": {LOSS: 2},
             "other": {SeriesKey(fact="loss", name="a"): 1},
         }
