@@ -24,7 +24,7 @@ from trema.store.base import FindingHead, Run, SeriesKey
 
 #: Microseconds: a change becomes visible at most so long after its time.
 OVERLAP = 5_000_000
-#: Changed runs from which one query for all is quicker than one each.
+#: So many changed runs are read one by one, or a quarter of all; of more, all are read at once.
 MANY = 20
 _ALL = 2**31 - 1
 
@@ -125,10 +125,10 @@ class Rows:
         if not changed:
             return
         heads: dict[str, list[FindingHead]] = defaultdict(list)
-        many = len(changed) > MANY
-        for head in self._context.store.heads(None if many else list(changed)):
+        most = len(changed) > max(MANY, len(self._entries) // 4)
+        for head in self._context.store.heads(None if most else list(changed)):
             heads[head.run].append(head)
-        for run in self._runs(changed):
+        for run in self._runs(changed, most):
             before = self._entries.get(run.id)
             entry = Entry(run, changed[run.id], heads[run.id])
             if before is not None and before.run == run and run.state != "running":
@@ -136,8 +136,8 @@ class Rows:
             self._entries[run.id] = entry
             self._newest = max(self._newest, entry.touched)
 
-    def _runs(self, wanted: Collection[str]) -> list[Run]:
-        if len(wanted) > MANY:
+    def _runs(self, wanted: Collection[str], most: bool) -> list[Run]:
+        if most:
             return [run for run in self._context.store.runs(limit=_ALL) if run.id in wanted]
         found = []
         for run in wanted:
