@@ -18,6 +18,7 @@ from tests.api.written_runs import SOURCE, Writing, finding, several, write_run
 from trema.api.export import cell, export_csv, export_html, export_json
 from trema.api.models import NewMute
 from trema.api.queries import Queries
+from trema.api.report_text import paragraphs
 from trema.cli import main
 from trema.core.errors import RunNotFound
 from trema.store.following import Follower
@@ -357,3 +358,13 @@ def test_the_source_in_the_page_is_that_of_the_run(folder: Folder) -> None:
     assert ("8", "    <b>nn.Softmax(dim=1)</b>,") in marked
     lines = SOURCE.splitlines()
     assert [number for number, _ in marked if not lines[int(number) - 1]] == []
+
+
+def test_the_markdown_of_checks_becomes_html() -> None:
+    text = "gives *logits*, **all** of `f(**a, **b)`: 3 * 4 * 5 <i>"
+    assert paragraphs(f"{text}\n\n- a\n  b\n- c\n\n| x |\n|---|\n| `1` |") == (
+        "<p>gives <em>logits</em>, <strong>all</strong> of <code>f(**a, **b)</code>: "
+        "3 * 4 * 5 &lt;i&gt;</p><ul><li>a b</li><li>c</li></ul>"
+        '<div class="table"><table><tr><th>x</th></tr>'
+        "<tr><td><code>1</code></td></tr></table></div>"
+    )

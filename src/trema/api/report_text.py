@@ -12,6 +12,7 @@ from trema.core.text import harmless, harmless_block
 
 _CODE = re.compile(r"`([^`\n]+)`")
 _STRONG = re.compile(r"\*\*([^*\n]+)\*\*")
+_EMPHASIS = re.compile(r"(?<![*\w])\*(\S[^*\n]*?)(?<=\S)\*(?![*\w])")
 _WEB = re.compile(r"https?://[^\s\"'<>]{1,2000}")
 
 
@@ -66,7 +67,13 @@ def _table(lines: list[str]) -> str:
 
 
 def _strong(text: str) -> str:
-    return _STRONG.sub(r"<strong>\1</strong>", prose(text, 20_000))
+    """Prose in which ``**words**`` and ``*words*`` are set apart, outside code."""
+    parts = re.split("(<code>.*?</code>)", prose(text, 20_000))
+    return "".join(part if place % 2 else _words(part) for place, part in enumerate(parts))
+
+
+def _words(text: str) -> str:
+    return _EMPHASIS.sub(r"<em>\1</em>", _STRONG.sub(r"<strong>\1</strong>", text))
 
 
 def link(address: str | None, label: str) -> str:
