@@ -267,7 +267,7 @@ def test_a_server_ends_with_streams_open(tmp_path: Path) -> None:
         next(events)
         start = time.monotonic()
     assert list(events) == []  # it ended as streams end, not in the middle
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 5  # about 0.3 alone
     client.close()
 
 

@@ -10,10 +10,10 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.supervisors import Multiprocess
 
 from trema.api.app import create_app
 from trema.api.settings import LOOPBACK, Limits, Settings
@@ -93,23 +93,20 @@ def make_server(
     app: FastAPI, ready: Callable[[], None] | None = None, *, proxy: bool = False
 ) -> uvicorn.Server:
     """A server for the application; ``ready`` is called when it answers."""
-    return _Server(_config(app, proxy=proxy), ready)
+    return _Server(uvicorn.Config(app, **_options(proxy=proxy)), ready)
 
 
-def _config(app: FastAPI | str, *, proxy: bool, workers: int = 1) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        factory=isinstance(app, str),
-        workers=workers,
-        lifespan="on",
-        ws="none",
-        access_log=False,
-        log_config=None,
-        log_level="warning",
-        server_header=False,
-        proxy_headers=proxy,  # which proxies are trusted: the variable FORWARDED_ALLOW_IPS
-        timeout_graceful_shutdown=_GRACE,
-    )
+def _options(*, proxy: bool) -> dict[str, Any]:
+    return {
+        "lifespan": "on",
+        "ws": "none",
+        "access_log": False,
+        "log_config": None,
+        "log_level": "warning",
+        "server_header": False,
+        "proxy_headers": proxy,  # which proxies are trusted: the variable FORWARDED_ALLOW_IPS
+        "timeout_graceful_shutdown": _GRACE,
+    }
 
 
 def serve(settings: Settings, sock: socket.socket, ready: Callable[[], None] | None = None) -> None:
@@ -123,8 +120,8 @@ def serve(settings: Settings, sock: socket.socket, ready: Callable[[], None] | N
         pass  # the way to end it
 
 
-def serve_many(settings: Settings, sock: socket.socket, workers: int) -> None:
-    """Serve from several processes that share one socket, until somebody ends it."""
+def serve_many(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve from several processes that share one port, until somebody ends it."""
     log_plainly()
     limits = settings.limits
     os.environ[_HANDED] = json.dumps(
@@ -139,7 +136,8 @@ def serve_many(settings: Settings, sock: socket.socket, workers: int) -> None:
             "burst": limits.burst,
         }
     )
-    Multiprocess(_config(_FACTORY, proxy=True, workers=workers), [sock]).run()
+    options = _options(proxy=True)
+    uvicorn.run(_FACTORY, factory=True, host=host, port=port, workers=workers, **options)
 
 
 def from_environment() -> FastAPI:

@@ -52,7 +52,8 @@ def run_server(
         sock = serve.bind(host, serve.PORT if port is None else port)
         limits = Limits(rate=rate, burst=max(1, round(2 * rate)))
         # a proxy in front listens at another port, so the port of a request says nothing
-        base = serve.base_url(host, sock.getsockname()[1])
+        bound: int = sock.getsockname()[1]
+        base = serve.base_url(host, bound)
         settings = Settings(
             url=str(database), mode="server", limits=limits, alerts=alerts, public=public or base
         )
@@ -71,7 +72,8 @@ def run_server(
         if workers == 1:
             serve.serve(settings, sock)
         else:
-            serve.serve_many(settings, sock, workers)
+            sock.close()  # it was free; the processes share one of their own
+            serve.serve_many(settings, host, bound, workers)
 
 
 def _first_token(store: SqlStore) -> str:
