@@ -21,7 +21,8 @@ OPTIONAL = {
     "keras": "pip install 'trema[keras]' to watch Keras",
     "jax": "",
     "tensorflow": "",
-    "sqlalchemy": "pip install 'trema[server]' for trema index",
+    "sqlalchemy": "pip install 'trema[server]' for trema ui, server and index",
+    "fastapi": "pip install 'trema[server]' for trema ui and server",
 }
 
 
