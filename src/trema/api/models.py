@@ -85,14 +85,14 @@ class RunRow(Model):
     seconds: float
     steps: int
     epochs: int
-    revision: int
+    revision: int  # as in RunChange: it grows with every change, points, mutes and tags too
     counts: Counts
     top: str | None  # title of the finding to fix first
     sparkline: Sparkline | None
     tags: list[str]
     archived: bool
     host: str | None
-    unsent: int | None  # bytes a client still has to send; None when the run is local
+    unsent: int | None  # bytes that wait to be sent to a team server; None when nobody sends it
 
 
 class RunPage(Model):
@@ -262,8 +262,8 @@ class CardPage(Model):
     """Findings that changed since the cursor, and the order of all."""
 
     cards: list[Card]
-    order: list[str]  # keys of all findings, the most urgent first
-    revision: int
+    order: list[str]  # keys of all findings, the most urgent first, muted ones last
+    revision: int  # a cursor of its own: pass as ``after``; not to be compared with other revisions
 
 
 class Snippet(Model):
