@@ -264,9 +264,15 @@ def test_the_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 # trema server ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_team_server_and_its_tokens(tmp_path: Path, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("workers", "kind"), [(1, "sqlite"), (2, "sqlite"), (1, "postgresql"), (2, "postgresql")]
+)
+def test_a_team_server_and_its_tokens(
+    tmp_path: Path, workers: int, kind: str, request: pytest.FixtureRequest
+) -> None:
     database = f"sqlite:///{tmp_path / 'team.db'}"
+    if kind == "postgresql":
+        database = request.getfixturevalue("postgres_url")
     port = str(free_port())
     words = ("server", "--database", database, "--port", port, "--workers", str(workers))
     with command(*words, cwd=tmp_path) as server, server.client() as client:

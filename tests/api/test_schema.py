@@ -153,7 +153,7 @@ _bounded = settings(
 @pytest.mark.timeout(600)
 @_schema.parametrize()
 @_bounded
-def test_a_local_server_answers_as_documented(case: schemathesis.Case, site: Served) -> None:
+def test_a_local_server_answers_as_documented(case: schemathesis.Case[Any], site: Served) -> None:
     _check(case, site, TOKEN)
 
 
@@ -162,7 +162,7 @@ def test_a_local_server_answers_as_documented(case: schemathesis.Case, site: Ser
 @_schema.include(path_regex="journals|sources|/runs/{run}$|mutes|tags").parametrize()
 @_bounded
 def test_a_team_server_answers_as_documented(
-    case: schemathesis.Case, team_site: tuple[Served, str]
+    case: schemathesis.Case[Any], team_site: tuple[Served, str]
 ) -> None:
     _check(case, *team_site)
 
@@ -172,7 +172,7 @@ def _lines(_: schemathesis.SerializationContext, value: Any) -> bytes:
     return value if isinstance(value, bytes) else json.dumps(value).encode()
 
 
-def _check(case: schemathesis.Case, site: Served, token: str) -> None:
+def _check(case: schemathesis.Case[Any], site: Served, token: str) -> None:
     case.call_and_validate(
         base_url=site.base,
         headers={"Authorization": f"Bearer {token}"},
