@@ -133,6 +133,18 @@ def channels() -> tuple[Any, Any]:
     return model, model.fit(IMAGES, LABELS, verbose=0, callbacks=watches())
 
 
+def nine() -> tuple[Any, Any]:
+    """Nine observed steps, the last of which takes distributions; a kernel longer than a sample."""
+    steps = 10 if keras.backend.backend() == "tensorflow" else 9
+    model = keras.Sequential(
+        [layers.Input((8, 8, 1)), layers.Flatten(), layers.Dense(200, activation="tanh")]
+    )
+    model.compile("sgd", "mse")
+    rows = np.tile(IMAGES, (2, 1, 1, 1))[: steps * 32]
+    targets = np.zeros((len(rows), 200), "float32")
+    return model, model.fit(rows, targets, shuffle=False, verbose=0, callbacks=watches())
+
+
 def nan_layer() -> tuple[Any, Any]:
     inputs = keras.Input((6,))
     hidden = layers.Dense(4)(inputs)
@@ -235,6 +247,18 @@ def answer(model: Any, history: Any) -> dict[str, Any]:
             "head": info.head,
             "shapes": {x.name: x.output_shape for x in info.layers},
             "units": {n: width(seen, n) for n in seen.names(Fact.UNIT_MAX)},
+            "quantiles": {
+                f"{fact}:{name}": [steps.tolist(), values.tolist()]
+                for fact in (
+                    Fact.ACTIVATION_QUANTILES,
+                    Fact.GRADIENT_QUANTILES,
+                    Fact.WEIGHT_QUANTILES,
+                )
+                for name in seen.names(fact)
+                for steps, values in [seen.array(fact, name)]
+            },
+            "kernel": np.asarray(model.get_weights()[0]).ravel().tolist()[:20_000],
+            "kernel_name": info.parameters[0].name if info.parameters else "",
             "inputs": info.inputs,
             "outputs": info.outputs,
             "places": {p.role: p.location.text for p in info.places},

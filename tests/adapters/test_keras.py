@@ -11,11 +11,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from trema.core.reduce import QUANTILES, quantiles
 
 PROGRAM = Path(__file__).with_name("keras_program.py")
 BACKENDS = ["torch", "jax"] if "TREMA_TEST_TENSORFLOW" not in os.environ else ["tensorflow"]
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("backend", BACKENDS)]
+
+#: The first step that is observed: on tensorflow the first one builds the optimizer.
+FIRST = {"torch": 0, "jax": 0, "tensorflow": 1}
 
 
 @functools.cache
@@ -93,6 +99,32 @@ def test_units_and_shapes(backend: str) -> None:
     stated = outcome(backend, "conv", "on")["shapes"]
     assert [shape[-1] for shape in stated.values()] == [1, 4, 4, 4, 4, 144, 3]
     assert {shape[0] for shape in stated.values()} == {None}
+
+
+def test_distributions(backend: str) -> None:
+    """Quantiles of activations, gradients and weights at every fourth observed step."""
+    seen = outcome(backend, "overlap", "on")  # 12 steps
+    first = FIRST[backend]
+    found = seen["quantiles"]
+    facts = [key.split(":")[0] for key in found]
+    assert {fact: facts.count(fact) for fact in facts} == {
+        "activation-quantiles": 2, "gradient-quantiles": 4, "weight-quantiles": 4,
+    }  # fmt: skip
+    for steps, values in found.values():
+        assert steps == [first, first + 4, first + 8]
+        assert np.shape(values) == (3, len(QUANTILES))
+        assert (np.diff(values, axis=1) >= 0).all()
+    relu = next(np.array(v) for k, (_, v) in found.items() if k.startswith("activation"))
+    assert (relu[:, 0] == 0).all()
+    assert (relu[:, -1] > 0).all()
+
+
+def test_distributions_are_those_of_the_reference(backend: str) -> None:
+    """The kernel after the last step, which is the ninth that is observed."""
+    seen = outcome(backend, "nine", "on")
+    steps, values = seen["quantiles"]["weight-quantiles:" + seen["kernel_name"]]
+    assert steps[-1] == FIRST[backend] + 8 == seen["steps"] - 1
+    np.testing.assert_allclose(values[-1], quantiles(seen["kernel"]), rtol=1e-6)
 
 
 def test_graph_of_nested_models(backend: str) -> None:

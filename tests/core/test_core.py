@@ -19,9 +19,13 @@ from trema.core.facts import Fact, LossInfo, RunInfo, Snapshot
 from trema.core.history import CAPACITY, History
 from trema.core.numbers import decode, dumps, percent, short_list, show
 from trema.core.reduce import (
+    QUANTILES,
+    SAMPLE,
     UNITS,
     activation_statistics,
     norm,
+    quantiles,
+    sample_stride,
     tensor_statistics,
     unit_max,
 )
@@ -70,6 +74,33 @@ def test_activation_statistics_of_a_known_array() -> None:
     )
     np.testing.assert_array_equal(unit_max(np.array([[1, 5], [3, 2]]), axis=-1), [3, 5])
     assert norm([3, 4]) == 5
+
+
+def test_quantiles_of_known_arrays() -> None:
+    np.testing.assert_allclose(quantiles(np.arange(101)[::-1]), [100 * q for q in QUANTILES])
+    np.testing.assert_array_equal(quantiles([math.nan, 2.0, math.inf]), [2.0] * 9)
+    assert np.isnan(quantiles([math.nan, -math.inf])).all()
+    assert np.isnan(quantiles(np.empty((0, 3)))).all()
+    extreme = quantiles(np.array([-1.7e308, 1.7e308]))
+    assert extreme[4] == 0
+    assert np.isfinite(extreme).all()
+    x = np.random.default_rng(0).normal(size=3000)  # no longer than a sample
+    np.testing.assert_allclose(quantiles(x), np.quantile(x, QUANTILES), rtol=1e-12)
+
+
+@given(st.integers(1, 2**24))
+def test_a_sample_is_bounded_and_meets_all_units_alike(size: int) -> None:
+    stride = sample_stride(size)
+    assert -(-size // stride) <= SAMPLE
+    assert math.gcd(stride, size) == 1
+    assert (stride == 1) == (size <= SAMPLE)
+
+
+def test_each_channel_has_its_share_of_a_sample() -> None:
+    x = np.zeros((64, 32, 16, 16))
+    x[:, 7] = 1
+    flat = x.reshape(-1)
+    assert flat[:: sample_stride(flat.size)].mean() == pytest.approx(1 / 32, rel=0.02)
 
 
 def test_wide_layers_have_an_even_subset_of_units() -> None:

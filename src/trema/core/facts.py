@@ -56,12 +56,15 @@ class Fact(StrEnum):
     ACTIVATION_ZEROS = "activation-zeros"
     ACTIVATION_SATURATED = "activation-saturated"
     ACTIVATION_NONFINITE = "activation-nonfinite"
+    ACTIVATION_QUANTILES = "activation-quantiles"  # at reduce.QUANTILES; some sampled steps only
     UNIT_MAX = "unit-max"
 
     GRADIENT_NORM = "gradient-norm"
     GRADIENT_NONFINITE = "gradient-nonfinite"
+    GRADIENT_QUANTILES = "gradient-quantiles"
     WEIGHT_NORM = "weight-norm"
     WEIGHT_NONFINITE = "weight-nonfinite"
+    WEIGHT_QUANTILES = "weight-quantiles"
     UPDATE_NORM = "update-norm"
 
     METRIC = "metric"  # by epoch, both phases; the loss of the epoch is the metric "loss"
@@ -92,8 +95,10 @@ OUTPUT_FACTS = frozenset(fact for fact in Fact if fact.startswith("output-"))
 ACTIVATION_FACTS = frozenset(
     fact for fact in Fact if fact.startswith("activation-") or fact is Fact.UNIT_MAX
 )
-GRADIENT_FACTS = frozenset({Fact.GRADIENT_NORM, Fact.GRADIENT_NONFINITE})
-WEIGHT_FACTS = frozenset({Fact.WEIGHT_NORM, Fact.WEIGHT_NONFINITE, Fact.UPDATE_NORM})
+GRADIENT_FACTS = frozenset({Fact.GRADIENT_NORM, Fact.GRADIENT_NONFINITE, Fact.GRADIENT_QUANTILES})
+WEIGHT_FACTS = frozenset(
+    {Fact.WEIGHT_NORM, Fact.WEIGHT_NONFINITE, Fact.WEIGHT_QUANTILES, Fact.UPDATE_NORM}
+)
 
 #: Layer kinds, one vocabulary for all frameworks. A functional operation seen in the graph
 #: (``torch.relu``) is a layer too, without parameters and with ``functional=True``.

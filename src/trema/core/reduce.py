@@ -5,14 +5,22 @@ Adapters compute the same numbers on their device; ``AdapterContract`` compares 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 #: |activation| of tanh above this, or a sigmoid this near to 0 or 1 (scaled to −1…1), passes
 #: less than 2 % of the gradient: 1 − 0.99² (tanh), source: derivative of the functions.
 SATURATION = 0.99
+#: The quantiles that describe a distribution, from the least to the greatest value.
+QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+#: Values of a tensor that its quantiles are taken of, at most.
+SAMPLE = 4096
 #: Units of a layer that have a greatest value of their own, at most.
 UNITS = 1024
+
+_QUANTILES = np.array(QUANTILES)
 
 
 def tensor_statistics(values: ArrayLike) -> NDArray[np.float64]:
@@ -88,6 +96,45 @@ def unit_max(values: ArrayLike, axis: int) -> NDArray[np.float64]:
 def unit_stride(units: int) -> int:
     """The smallest stride that leaves at most :data:`UNITS` units."""
     return max(1, -(-units // UNITS))
+
+
+def quantiles(values: ArrayLike) -> NDArray[np.float64]:
+    """The distribution of a tensor: its quantiles at :data:`QUANTILES`.
+
+    They are of the finite values of a fixed sample, every :func:`sample_stride`-th value in C
+    order; least and greatest are of the sample too. Nothing is drawn.
+
+    Returns
+    -------
+    ndarray of shape (9,), float64
+        Interpolated linearly between neighbours; NaN when no value of the sample is finite.
+    """
+    flat = np.asarray(values).reshape(-1)
+    return sample_quantiles(flat[:: sample_stride(flat.size)])
+
+
+def sample_stride(size: int) -> int:
+    """The smallest stride that leaves at most :data:`SAMPLE` values and has no divisor in common
+    with the size, so that every unit, channel and position is met equally often."""
+    stride = max(1, -(-size // SAMPLE))
+    while math.gcd(stride, size) > 1:
+        stride += 1
+    return stride
+
+
+def sample_quantiles(sample: NDArray[np.number]) -> NDArray[np.float64]:
+    """The quantiles of a sample of shape (value,) that was taken already."""
+    x = sample[np.isfinite(sample)]
+    if not x.size:
+        return np.full(len(QUANTILES), np.nan)
+    x.sort()
+    place = _QUANTILES * (x.size - 1)
+    low = place.astype(np.intp)
+    least = x[low].astype(np.float64)
+    most = x[np.minimum(low + 1, x.size - 1)].astype(np.float64)
+    between = place - low
+    # no difference is taken: it would overflow between extreme numbers of both signs
+    return np.asarray(least * (1 - between) + most * between)
 
 
 def norm(values: ArrayLike) -> float:

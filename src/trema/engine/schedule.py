@@ -8,6 +8,10 @@ import time
 LONGEST_GAP = 100_000
 #: Share of the budget that planned observations may use; the rest is for checks and surprises.
 SAFETY = 0.6
+#: Distributions are taken at every so many sampled steps, and at this share of those before at
+#: the soonest: 25 times in the first 100 sampled steps, about 80 in 1,000 and 200 in 100,000.
+DISTRIBUTIONS_EVERY = 4
+DISTRIBUTIONS_SHARE = 0.04
 
 
 class Schedule:
@@ -31,11 +35,19 @@ class Schedule:
         self._started = time.perf_counter()
         self._last_own = 0.0
         self.thin = 1  # a crowded journal multiplies gaps
+        self._sampled = 0  # observed steps
+        self._next_distributions = 0  # counted in observed steps
 
     @property
     def next_step(self) -> int:
         """The next step to be observed."""
         return self._next
+
+    @property
+    def distributions(self) -> bool:
+        """Whether the step that is observed also takes the quantiles of its tensors: the first
+        one and every fourth, later ever more rarely. It holds until :meth:`observed`."""
+        return self._sampled >= self._next_distributions
 
     def free(self, step: int) -> bool:
         """Whether the step belongs to the free beginning."""
@@ -47,6 +59,10 @@ class Schedule:
 
     def observed(self, step: int) -> int:
         """Plan the next observed step after ``step`` was observed; returns it."""
+        if self.distributions:
+            wait = max(DISTRIBUTIONS_EVERY, int(self._sampled * DISTRIBUTIONS_SHARE))
+            self._next_distributions = self._sampled + wait
+        self._sampled += 1
         now = time.perf_counter()
         cost = self.own_seconds - self._last_own
         self._last_own = self.own_seconds

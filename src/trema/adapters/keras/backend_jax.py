@@ -41,6 +41,7 @@ class JaxStepper:
         self._layers = True
         self._observe_function: Any = None
         self._update_function: Any = None
+        self._sample_function: Any = None
         self._names: dict[str, Any] = {}
         self._kept: Any = None  # copies of the state before the last sampled step
         self._pending: tuple[Any, int] | None = None
@@ -209,6 +210,8 @@ class JaxStepper:
             seen.activations = dict(zip(names["layers"], rows, strict=True))
             seen.units = dict(zip(names["units"], map(np.asarray, found["units"]), strict=True))
         seen.shapes = names["shapes"]
+        if self.observer.schedule.distributions:
+            seen.quantiles = stats.distributions(found["samples"], names["samples"])
         seen.loss = float(found["loss"])
         own = self._own()
         numbers = np.asarray(found["gradients"], dtype=np.float64)
@@ -249,6 +252,7 @@ class JaxStepper:
                 units: dict[str, Any] = {}
                 made: dict[int, tuple[str, Any]] = {}
                 shapes: dict[str, tuple[int | None, ...]] = {}
+                samples = stats.Samples()
 
                 def on_layer(name: str, layer: Any, output: Any) -> None:
                     out = main_tensor(output)
@@ -260,6 +264,7 @@ class JaxStepper:
                     out = jax.lax.stop_gradient(out)
                     shapes[name] = tuple(out.shape)
                     layers[name] = stats.activation_statistics(out)
+                    samples.add(Fact.ACTIVATION_QUANTILES, name, out)
                     widest = stats.unit_max(out, graph.unit_axis(name, len(out.shape)))
                     if widest is not None:
                         units[name] = widest
@@ -276,6 +281,7 @@ class JaxStepper:
                         tensors[role, name] = jax.lax.stop_gradient(stats.tensor_statistics(tensor))
                 names["tensors"], names["layers"] = list(tensors), list(layers)
                 names["units"], names["shapes"] = list(units), shapes
+                names["samples"] = samples.lengths
                 names["outputs"] = [
                     (n, tuple(t.shape), dtype_name(t)) for n, t in named(y_pred).items()
                 ]
@@ -284,11 +290,17 @@ class JaxStepper:
                     "tensors": jnp.stack(list(tensors.values())),
                     "layers": jnp.stack(list(layers.values())) if layers else None,
                     "units": list(units.values()),
+                    "samples": samples.joined(),
                     "loss": loss,
                 }
                 return scaled, facts
 
             (_, facts), gradients = jax.value_and_grad(forward, has_aux=True)(trainable)
+            samples = stats.Samples()
+            for name, gradient in zip(self._own(), gradients, strict=True):
+                samples.add(Fact.GRADIENT_QUANTILES, name, gradient)
+            facts["samples"] = jnp.concatenate([facts["samples"], samples.joined()])
+            names["samples"] = names["samples"] | samples.lengths
             facts["gradients"] = jnp.stack([stats.norms(gradients), stats.bad_counts(gradients)])
             facts["weights"] = jnp.stack([stats.norms(trainable), stats.bad_counts(trainable)])
             return facts
@@ -298,6 +310,8 @@ class JaxStepper:
     def _after(self, seen: Seen, result: Any) -> None:
         logs, state = result
         own = self._own()
+        if self.observer.schedule.distributions:
+            seen.quantiles |= self._weight_quantiles(own, state[0])
         if self._kept is not None:
             if self._update_function is None:
                 self._update_function = jax.jit(_updates)
@@ -310,6 +324,22 @@ class JaxStepper:
         if seen.loss is None and isinstance(logs, dict) and "loss" in logs:
             seen.loss = float(logs["loss"])
         self.observer.observed(seen)
+
+    def _weight_quantiles(self, own: list[str], values: Any) -> dict[stats.Key, Any]:
+        if self._sample_function is None:
+
+            def take(values: Any) -> Any:
+                samples = stats.Samples()
+                for name, value in zip(own, values, strict=True):
+                    samples.add(Fact.WEIGHT_QUANTILES, name, value)
+                self._names["weights"] = samples.lengths
+                return samples.joined()
+
+            self._sample_function = jax.jit(take)
+            started = time.perf_counter()
+            jax.block_until_ready(self._sample_function(values))
+            self.observer.compiled(time.perf_counter() - started)
+        return stats.distributions(self._sample_function(values), self._names["weights"])
 
     def _own(self) -> list[str]:
         return [self._parameter(v) for v in self.observer.model.trainable_variables]

@@ -155,6 +155,8 @@ class TensorflowStepper:
             seen.activations[name] = finite_array(found["layers"][name])
         seen.units = {name: found["units"][name].numpy() for name in names["units"]}
         seen.shapes = names["shapes"]
+        if self.observer.schedule.distributions:
+            seen.quantiles = stats.distributions(found["samples"], names["samples"])
         seen.loss = float(found["loss"])
         for name, norm, bad in zip(names["gradients"], *found["gradients"].numpy(), strict=True):
             seen.gradients[name] = (float(norm), float(bad))
@@ -193,6 +195,7 @@ class TensorflowStepper:
             units: dict[str, Any] = {}
             made: dict[int, tuple[str, Any]] = {}
             shapes: dict[str, tuple[int | None, ...]] = {}
+            samples = stats.Samples()
 
             def on_layer(name: str, layer: Any, output: Any) -> None:
                 out = main_tensor(output)
@@ -204,6 +207,7 @@ class TensorflowStepper:
                 out = tf.stop_gradient(out)
                 shapes[name] = tuple(out.shape)
                 layers[name] = stats.activation_statistics(out)
+                samples.add(Fact.ACTIVATION_QUANTILES, name, out)
                 widest = stats.unit_max(out, graph.unit_axis(name, len(out.shape)))
                 if widest is not None:
                     units[name] = widest
@@ -226,8 +230,10 @@ class TensorflowStepper:
                 for v, g in zip(variables, gradients, strict=True)
                 if g is not None
             ]
+            for name, gradient in pairs:
+                samples.add(Fact.GRADIENT_QUANTILES, name, gradient)
             outputs = named(y_pred)
-            names["shapes"] = shapes
+            names["samples"], names["shapes"] = samples.lengths, shapes
             names["layers"], names["units"] = list(layers), list(units)
             names["outputs"] = [(n, tuple(t.shape), dtype_name(t)) for n, t in outputs.items()]
             names["gradients"] = [name for name, _ in pairs]
@@ -237,6 +243,7 @@ class TensorflowStepper:
                 "outputs": {n: stats.tensor_statistics(t) for n, t in outputs.items()},
                 "layers": layers,
                 "units": units,
+                "samples": samples.joined(),
                 "loss": loss,
                 "gradients": tf.stack([stats.norms(own), stats.bad_counts(own)]),
                 "weights": tf.stack([stats.norms(values), stats.bad_counts(values)]),
@@ -250,6 +257,11 @@ class TensorflowStepper:
         own = [self._parameter(v) for v in variables]
         norms = keras.ops.convert_to_numpy(stats.norms(after))
         seen.weights = dict(zip(own, map(float, norms), strict=True))
+        if self.observer.schedule.distributions:
+            samples = stats.Samples()
+            for name, value in zip(own, after, strict=True):
+                samples.add(Fact.WEIGHT_QUANTILES, name, value)
+            seen.quantiles |= stats.distributions(samples.joined(), samples.lengths)
         if before is not None:
             moved = [a - b for a, b in zip(after, before, strict=True)]
             numbers = keras.ops.convert_to_numpy(stats.norms(moved))

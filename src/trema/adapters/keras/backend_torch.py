@@ -15,6 +15,7 @@ from trema.adapters.keras.describe import inner_optimizer
 from trema.adapters.keras.seen import Seen, dtype_name, named
 from trema.adapters.torch import reduce
 from trema.core.facts import Fact
+from trema.core.reduce import sample_quantiles
 
 _INSIDE = (Fact.ACTIVATION_MEAN, Fact.UNIT_MAX, Fact.GRADIENT_NORM, Fact.OUTPUT_MEAN)
 
@@ -169,12 +170,19 @@ class TorchStepper:
                     units = None if axis is None else reduce.unit_max(out, axis)
                     if units is not None:
                         seen.units[name] = units
+                    self._sample(seen, Fact.ACTIVATION_QUANTILES, name, out)
             except Exception as error:
                 observer.session.failed("keras adapter", error)
             finally:
                 observer.schedule.add(time.perf_counter() - started)
 
         return Collector(observer.model, observer.graph.leaves, on_layer)
+
+    def _sample(self, seen: Seen, fact: Fact, name: str, tensor: torch.Tensor) -> None:
+        if self.observer.schedule.distributions:
+            sample = reduce.sample(tensor)
+            if sample is not None:
+                seen.quantiles[fact, name] = sample
 
     def _see_gradients(self, seen: Seen, gradients: Any, variables: Any) -> None:
         with torch.no_grad():
@@ -194,6 +202,7 @@ class TorchStepper:
         for (name, gradient), norm in zip(pairs, norms, strict=True):
             bad = 0.0 if math.isfinite(norm) else float((~torch.isfinite(gradient)).sum())
             seen.gradients[name] = (norm, bad)
+            self._sample(seen, Fact.GRADIENT_QUANTILES, name, gradient)
 
     def _see_updates(self, seen: Seen, variables: Any) -> None:
         with torch.no_grad():
@@ -201,6 +210,8 @@ class TorchStepper:
             after = [v.detach() for _, v in own]
             for (name, _), norm in zip(own, reduce.numbers(reduce.norms(after)), strict=True):
                 seen.weights[name] = norm
+            for name, value in own:
+                self._sample(seen, Fact.WEIGHT_QUANTILES, name, value)
             if len(self._before) == len(own):
                 moved = list(torch._foreach_sub(after, self._before))
                 for (name, _), norm in zip(own, reduce.numbers(reduce.norms(moved)), strict=True):
@@ -234,8 +245,10 @@ class TorchStepper:
         if seen.activations:
             table = torch.stack(list(seen.activations.values())).cpu().numpy()
             seen.activations = dict(zip(list(seen.activations), table, strict=True))
-        units = reduce.to_host(list(seen.units.values()))
+        arrays = reduce.to_host([*seen.units.values(), *seen.quantiles.values()])
+        units, samples = arrays[: len(seen.units)], arrays[len(seen.units) :]
         seen.units = dict(zip(seen.units, units, strict=True))
+        seen.quantiles = dict(zip(seen.quantiles, map(sample_quantiles, samples), strict=True))
 
     def _tensors(self, seen: Seen, role: str, structure: Any) -> None:
         for name, tensor in named(structure).items():

@@ -34,6 +34,7 @@ class Seen:
 
     tensors : role and name to the eight batch statistics and whether a NaN is among the values
     activations : layer to the five activation statistics and the same flag, in call order
+    quantiles : distributions by fact and name; on some sampled steps
     shapes : layer to the shape of its output
     bad_weights : parameters that were not finite before the step, to their norm
     """
@@ -42,6 +43,7 @@ class Seen:
     forms: list[tuple[str, str, tuple[int, ...], str]] = field(default_factory=list)
     activations: dict[str, Any] = field(default_factory=dict)
     units: dict[str, Any] = field(default_factory=dict)
+    quantiles: dict[tuple[Fact, str], Any] = field(default_factory=dict)
     shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
     loss: float | None = None
     gradients: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -79,12 +81,15 @@ class Seen:
             values[Fact.WEIGHT_NONFINITE, name] = float(not math.isfinite(norm))
         for name, norm in self.updates.items():
             values[Fact.UPDATE_NORM, name] = norm
-        return values
+        return values | self.quantiles
 
     def unscale(self, scale: float) -> None:
         """Take the loss scale out of the gradients."""
         self.loss_scale = scale
         self.gradients = {n: (norm / scale, bad) for n, (norm, bad) in self.gradients.items()}
+        for key in self.quantiles:
+            if key[0] is Fact.GRADIENT_QUANTILES:
+                self.quantiles[key] = self.quantiles[key] / scale
 
     def origin(self) -> dict[str, Any] | None:
         """The first non-finite tensor in the order of computation, or None."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from keras import ops
 
-from trema.core.reduce import SATURATION, unit_stride
+from trema.core.facts import Fact
+from trema.core.reduce import SATURATION, sample_quantiles, sample_stride, unit_stride
+
+Key = tuple[Fact, str]
 
 #: Rows of a batch used for activation statistics.
 ACTIVATION_ROWS = 16
@@ -78,6 +83,34 @@ def unit_max(x: Any, axis: int | None) -> Any:
     if stride > 1:
         v = v[(slice(None),) * axis + (slice(None, None, stride),)]
     return ops.max(v, axis=[i for i in range(len(v.shape)) if i != axis])
+
+
+class Samples:
+    """Values of tensors that quantiles are taken of, joined so that one copy brings them all."""
+
+    def __init__(self) -> None:
+        self.lengths: dict[Key, int] = {}
+        self._parts: list[Any] = []
+
+    def add(self, fact: Fact, name: str, x: Any) -> None:
+        """Sample a tensor; one whose size is not known while tracing is left out."""
+        if not is_float(x) or any(size is None for size in x.shape):
+            return
+        size = math.prod(x.shape)
+        stride = sample_stride(size)
+        self.lengths[fact, name] = len(range(0, size, stride))
+        self._parts.append(ops.cast(ops.reshape(x, (-1,))[::stride], "float32"))
+
+    def joined(self) -> Any:
+        """All values: shape (value,), float32."""
+        return ops.concatenate(self._parts) if self._parts else ops.zeros((0,))
+
+
+def distributions(values: Any, lengths: Mapping[Key, int]) -> dict[Key, Any]:
+    """The quantiles of joined samples, which are copied to the host at once."""
+    ends = np.cumsum(list(lengths.values()))[:-1]
+    parts = np.split(ops.convert_to_numpy(values), ends) if lengths else []
+    return {key: sample_quantiles(part) for key, part in zip(lengths, parts, strict=True)}
 
 
 def norms(tensors: Sequence[Any]) -> Any:

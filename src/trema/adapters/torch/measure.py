@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trema.adapters.torch import reduce
 from trema.core.facts import TENSOR_STATISTICS, Fact, Phase, TensorSeen
+from trema.core.reduce import sample_quantiles
 from trema.engine.session import Segment
 
 Values = dict[tuple[Fact, str], float | np.ndarray]
@@ -68,6 +69,25 @@ def layer_facts(activations: Mapping[str, tuple[Tensor, Tensor | None]]) -> Valu
     for name, array in zip(units, reduce.to_host(list(units.values())), strict=True):
         values[Fact.UNIT_MAX, name] = array
     return values
+
+
+def distributions(
+    activations: Mapping[str, Tensor], parameters: Sequence[tuple[str, Tensor]]
+) -> Values:
+    """Quantiles of activations by layer, of weights and gradients by parameter.
+
+    Samples of at most 4,096 values each are copied to the host at once and sorted there: one
+    copy and NumPy's sort cost less than a sort on the device for each tensor.
+
+    activations : layer -> sample of its output
+    """
+    samples = {(Fact.ACTIVATION_QUANTILES, name): part for name, part in activations.items()}
+    for name, p in parameters:
+        for fact, tensor in ((Fact.WEIGHT_QUANTILES, p), (Fact.GRADIENT_QUANTILES, p.grad)):
+            if tensor is not None and (part := reduce.sample(tensor)) is not None:
+                samples[fact, name] = part
+    arrays = reduce.to_host(list(samples.values()))
+    return {key: sample_quantiles(array) for key, array in zip(samples, arrays, strict=True)}
 
 
 def parameter_facts(

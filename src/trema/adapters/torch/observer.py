@@ -25,6 +25,7 @@ from trema.adapters.torch.epochs import Epochs
 from trema.adapters.torch.info import described, first_info, located
 from trema.adapters.torch.measure import (
     Values,
+    distributions,
     layer_facts,
     parameter_facts,
     part,
@@ -125,6 +126,7 @@ class Observer:
         self._inputs: dict[str, Tensor] = {}
         self._output: Tensor | None = None
         self._activations: dict[str, tuple[Tensor, Tensor | None]] = {}
+        self._samples: dict[str, Tensor] = {}  # of the activations; empty on most sampled steps
         self._shapes: dict[str, tuple[int, ...]] = {}  # of outputs, until they are described
         self._graph_outputs: dict[Any, str] = {}
         self._axes.forget_graph()
@@ -314,6 +316,10 @@ class Observer:
             axis = self._axes.of(name, module, self._kinds[name], given, out)
             units = None if axis is None else reduce.unit_max(out, axis)
             self._activations[name] = (reduce.activation_statistics(out), units)
+            if self.segment.schedule.distributions:
+                sample = reduce.sample(out)
+                if sample is not None:
+                    self._samples[name] = sample
 
         self.guard(see)
 
@@ -377,6 +383,8 @@ class Observer:
             values[Fact.BATCH_SIZE, ""] = float(first.shape[0])
         values |= layer_facts(self._activations)
         values |= parameter_facts(parameters, self._before, self._share)
+        if self.segment.schedule.distributions:
+            values |= distributions(self._samples, parameters)
         self._record(values, TRAIN)
         if self._assess_now:
             self._assess_now = False

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trema.core.reduce import SATURATION, unit_stride
+from trema.core.reduce import SATURATION, sample_stride, unit_stride
 
 #: Rows of a batch used for activation statistics: 16 of 128 rows cost next to nothing, the
 #: whole batch about 30 % of a ResNet18 step (measured; see docs/bench/overhead.md).
@@ -77,6 +77,22 @@ def unit_max(x: Tensor, axis: int) -> Tensor | None:
         return None
     x = x.movedim(axis, -1)[..., :: unit_stride(x.shape[axis])]
     return x.amax(dim=tuple(range(x.ndim - 1))).float()
+
+
+def sample(x: Tensor) -> Tensor | None:
+    """A copy of the values that quantiles are taken of, in float32 or wider: shape (value,).
+
+    None of a tensor that holds no plain numbers: sparse, complex or not allocated.
+    """
+    x = x.detach()
+    if x.layout is not torch.strided or not x.is_floating_point() or x.is_meta:
+        return None
+    stride = sample_stride(x.numel())
+    if x.is_contiguous():
+        taken = x.reshape(-1)[::stride]
+    else:  # in C order all the same, without a copy of the whole
+        taken = torch.take(x, torch.arange(0, x.numel(), stride, device=x.device))
+    return taken.to(torch.promote_types(x.dtype, torch.float32), copy=True)
 
 
 def to_host(tensors: Sequence[Tensor]) -> list[np.ndarray]:
