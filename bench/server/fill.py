@@ -92,8 +92,8 @@ def _curves(points: int, seed: int) -> dict[tuple[str, str], Any]:
 
 def _blocks(values: Any) -> Iterator[PackedBlock]:
     for number, start in enumerate(range(0, len(values), BLOCK_POINTS)):
-        part = values[start : start + BLOCK_POINTS].tolist()
-        steps = list(range(start, start + len(part)))
+        part = values[start : start + BLOCK_POINTS]
+        steps = np.arange(start, start + len(part), dtype=np.int64)
         yield PackedBlock(number, start, (), steps, part)
 
 

@@ -103,7 +103,11 @@ class serve:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "XDG_CACHE_HOME": str(self._folder / "cache"), "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                "XDG_CACHE_HOME": str(self._folder / "cache"),
+                "PYTHONUNBUFFERED": "1",
+            },
         )
         assert self._process.stdout
         said = ""
@@ -120,6 +124,9 @@ class serve:
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise
+        finally:
+            if self._process.stdout:
+                self._process.stdout.close()
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:
@@ -133,8 +140,9 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> None:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     require_browser()
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=20_000)  # machines that test are busy
     with sync_playwright() as tool:
         browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -145,7 +153,7 @@ def chromium() -> Iterator[Any]:
 def page(chromium: Any, site: Site) -> Iterator[Any]:
     """A page that may log no error and ask no other origin."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(20_000)
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 torch.manual_seed(0)
 with np.load(os.environ["CLOTHES"]) as data:
-    images, labels = data["images"][:1200], data["labels"][:1200]
+    images, labels = data["x_train"][:1200], data["y_train"][:1200]
 x = torch.tensor(images, dtype=torch.float32).reshape(-1, 1, 28, 28)
 y = torch.tensor(labels, dtype=torch.long)
 train = DataLoader(TensorDataset(x[:900], y[:900]), batch_size=50, shuffle=True)
@@ -71,17 +71,24 @@ def start(
     """Train under ``trema run`` in this folder, which keeps the run in its ``.trema``."""
     (folder / "train.py").write_text(text)
     command = [sys.executable, "-m", "trema", "run", "--name", name, "--quiet"]
-    return subprocess.Popen(
-        [*command, "train.py", str(epochs), str(pause)],
-        cwd=folder,
-        env={**os.environ, "CLOTHES": str(DATA), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with (folder / f"{name}.txt").open("wb") as said:
+        return subprocess.Popen(
+            [*command, "train.py", str(epochs), str(pause)],
+            cwd=folder,
+            env={
+                **os.environ,
+                "TREMA_DIR": str(folder / ".trema"),
+                "CLOTHES": str(DATA),
+                "OMP_NUM_THREADS": "1",
+            },
+            stdout=said,
+            stderr=said,
+        )
 
 
 def train(folder: Path, *, name: str, epochs: int, text: str = PROGRAM) -> None:
     """Train to the end."""
     with start(folder, name=name, epochs=epochs, text=text) as process:
         if process.wait(timeout=240):
-            raise RuntimeError(f"the program of {name} ended with {process.returncode}")
+            said = (folder / f"{name}.txt").read_text()
+            raise RuntimeError(f"{name} ended with {process.returncode}: {said}")
