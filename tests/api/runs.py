@@ -191,7 +191,8 @@ def make_run(
             )
         )
         train(segment, **training)
-    session.save_sources({"train.py": source})
+    session.sources = lambda: {"train.py": source}
+    session.keep_sources()
     if state is not None:
         session.finish(state, 0 if state == "finished" else 1)
     assert session.folder is not None

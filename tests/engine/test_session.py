@@ -279,3 +279,17 @@ def test_strict_sessions_raise(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="no luck"):
         feed(session.open_segment(RunInfo()), [5.0])
     session.config = Config()
+
+
+def test_source_is_kept_from_the_first_step(tmp_path: Path) -> None:
+    session = Session("run", Config.of(dir=str(tmp_path)))
+    texts = {"train.py": "first"}
+    session.sources = lambda: texts
+    session.open_segment(RunInfo(framework="torch"))
+    assert session.folder is not None
+    kept = session.folder.path / "source"
+    assert (kept / "train.py").read_text() == "first"  # a killed run has it too
+    texts = {"train.py": "edited meanwhile", "late.py": "imported later"}
+    session.keep_sources()
+    assert (kept / "train.py").read_text() == "first"
+    assert (kept / "late.py").read_text() == "imported later"

@@ -71,17 +71,16 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Any:
     run = create_run(folder / ".trema", SCRIPT)
     run.save_sources({"train.py": f"# {SCRIPT}\n# {BIDI}\nx = '{SCRIPT}'\n"})
     journal = Journal(run.journal(0))
-    base = {"segment": 0}
-    journal.write("run", step=None, **base, id=run.id, name=SCRIPT, trema="0")
+    journal.write("run", step=None, id=run.id, name=SCRIPT, trema="0")
     layers = [layer(text) for text in (SCRIPT, BIDI, LONG)]
     info = {"framework": SCRIPT, "layers": layers, "edges": [], "parameters": []}
-    journal.write("info", step=None, **base, info=info)
+    journal.write("info", step=None, info=info)
     for epoch in range(3):
         values = {SCRIPT: 1.0 + epoch, BIDI: float("nan"), "loss": 1.0}
-        journal.write("metrics", step=epoch, **base, epoch=epoch, phase="train", values=values)
-        journal.write("epoch", step=epoch, **base, epoch=epoch)
+        journal.write("metrics", step=epoch, epoch=epoch, phase="train", values=values)
+        journal.write("epoch", step=epoch, epoch=epoch)
     for number, text in enumerate((SCRIPT, BIDI, LONG)):
-        journal.write("finding", step=0, **base, finding=finding(number, text))
+        journal.write("finding", step=0, finding=finding(number, text))
     with serve(folder) as site:
         site.runs["hostile"] = run.id
         yield site

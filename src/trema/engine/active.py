@@ -66,6 +66,7 @@ def start(
         _session = Session(
             name or default_name(_script), settings, framework=framework, sinks=sinks
         )
+        _session.sources = own_sources
         _pid = os.getpid()
         _hook_exit()
         return _session
@@ -76,7 +77,7 @@ def finish(state: str = "finished", exit_code: int | None = None) -> dict[str, A
     session = current()
     if session is None:
         return None
-    session.guarded("source", lambda: session.save_sources(own_sources()))
+    session.keep_sources()  # once more, for modules that were imported since
     return session.guarded("finish", lambda: session.finish(state, exit_code))
 
 

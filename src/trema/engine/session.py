@@ -96,6 +96,7 @@ class Session:
         self.segments: list[Segment] = []
         self.failed_checks: dict[str, str] = {}
         self.before_finish: list[Callable[[], None]] = []  # adapters let go of the training
+        self.sources: Callable[[], Mapping[str, str]] | None = None  # the user's own files
         self.rank = environment_rank()
         self.findings = Findings(self.rank)
         self.name = name
@@ -188,6 +189,8 @@ class Session:
             info = dataclasses.replace(info, stated=stated, **given)
         if info.framework != "other":
             self.framework = info.framework
+        if not self.segments:  # now, so that a run in training or a killed one has them too
+            self.keep_sources()
         segment = Segment(self, len(self.segments), info)
         self.segments.append(segment)
         return segment
@@ -196,10 +199,18 @@ class Session:
         """Training steps of all segments."""
         return sum(segment.steps for segment in self.segments)
 
-    def save_sources(self, sources: Mapping[str, str]) -> None:
-        """Keep the user's own files with the run."""
-        if self.folder is not None and self.config.source:
-            self.guarded("source", lambda: self.folder.save_sources(sources))  # type: ignore[union-attr]  # checked
+    def keep_sources(self) -> None:
+        """Keep the user's own files with the run; what is kept already stays as it was."""
+        folder, sources = self.folder, self.sources
+        if folder is None or sources is None or not self.config.source:
+            return
+
+        def keep() -> None:
+            kept = folder.path / "source"
+            new = {name: text for name, text in sources().items() if not (kept / name).exists()}
+            folder.save_sources(new)
+
+        self.guarded("source", keep)
 
     def finish(self, state: str = "finished", exit_code: int | None = None) -> dict[str, Any]:
         """End the run once; a second call returns the same document."""
