@@ -271,6 +271,17 @@ def test_a_server_ends_with_streams_open(tmp_path: Path) -> None:
     client.close()
 
 
+def test_small_answers_are_not_kept_back(tmp_path: Path) -> None:
+    with served(local(tmp_path)) as site, site.client() as client:
+        seconds = []
+        for _ in range(30):
+            start = time.perf_counter()
+            client.get("/api/checks")
+            seconds.append(time.perf_counter() - start)
+    # the system would wait about 40 ms for an acknowledgement; else it takes 2
+    assert min(seconds) < 0.02
+
+
 def test_what_adds_up_in_a_letter_box() -> None:
     from trema.api.events import merged
 

@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from trema.api.app import create_app
+from trema.api.prompt import PromptProtocol
 from trema.api.settings import LOOPBACK, Limits, Settings
 from trema.core.errors import UsageError
 
@@ -98,6 +99,7 @@ def make_server(
 
 def _options(*, proxy: bool) -> dict[str, Any]:
     return {
+        "http": PromptProtocol,
         "lifespan": "on",
         "ws": "none",
         "access_log": False,
