@@ -46,6 +46,8 @@ def open_engine(url: str) -> Engine:
             f"expected a URL such as sqlite:///index.db or postgresql+psycopg://host/name "
             f"but got {url!r}"
         ) from error
+    if parsed.drivername in ("postgres", "postgresql"):  # SQLAlchemy before 2.1 means psycopg2
+        parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "postgresql":
         return create_engine(
             parsed,
