@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export KERAS_BACKEND ?= torch
 
-.PHONY: demo test check format types layers unit web web-check bench-faults bench-overhead test-tensorflow clean
+.PHONY: demo test check format types layers unit web web-check bench-faults bench-overhead bench-server test-tensorflow clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -65,6 +65,9 @@ unit: $(STAMP)
 
 bench-faults: $(STAMP)  ## recall by bug and alarms per healthy run, into docs/bench/faults.md
 	$(BIN)/python bench/faults/run.py
+
+bench-server: $(STAMP) $(PAGE)  ## the web application: pages, routes, writers, into docs/bench/server.md
+	$(BIN)/python bench/server/run.py
 
 bench-overhead: $(STAMP)  ## cost of watching, into docs/bench/overhead.md
 	$(BIN)/python bench/overhead/run.py

@@ -27,7 +27,7 @@ def fill(url: str, *, count: int, points: int, seed: int = 0) -> float:
     store = open_store(url)
     for number in range(count):
         _describe(store, number)
-    engine = store._engine  # the bench writes blocks in bulk: 200 million points by records take an hour
+    engine = store._engine  # blocks in bulk: 200 million points by records take an hour
     names = [f"bench-{number:04d}" for number in range(count)]
     with engine.begin() as db:
         keys = {row.id: row.key for row in db.execute(select(runs.c.id, runs.c.key))}
@@ -101,7 +101,12 @@ def _describe(store: Any, number: int) -> None:
     """The records beside the numbers: the network, findings, the end."""
     run = f"bench-{number:04d}"
     started = _START + number * 600
-    metadata = {"id": run, "name": f"resnet-{number % 37}", "started": started, "framework": "torch"}
+    metadata = {
+        "id": run,
+        "name": f"resnet-{number % 37}",
+        "started": started,
+        "framework": "torch",
+    }
     store.add_run(run, metadata, origin="bench")
     base = {"v": 1, "segment": 0, "rank": 0}
     records: list[dict[str, Any]] = [
@@ -150,7 +155,9 @@ def _finding(place: int) -> dict[str, Any]:
         "first": {"step": 40, "epoch": 0},
         "last": {"step": 9_000, "epoch": 90},
         "count": 12,
-        "evidence": [{"fact": "loss", "name": "", "value": 90.2, "limit": 8.0, "unit": "", "step": 40}],
+        "evidence": [
+            {"fact": "loss", "name": "", "value": 90.2, "limit": 8.0, "unit": "", "step": 40}
+        ],
         "fixes": [{"text": "divide by 255", "caution": None, "diff": None}],
         "where": {"layer": f"block{place}"},
         "links": {},

@@ -43,7 +43,15 @@ def write_events(folder: Path, *, count: int, points: int) -> None:
 def until_shown(folder: Path, times: int = 3) -> dict[str, float]:
     """Seconds from the start of the server until it answers, and from a visit until curves."""
     port = _free_port()
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "tensorboard.main",
+        "--logdir",
+        str(folder),
+        "--port",
+        str(port),
+    ]
     begun = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
@@ -67,7 +75,7 @@ def _curves(port: int) -> float:
             """() => {
               const all = [...document.querySelectorAll('*')];
               const drawn = root => [...root.querySelectorAll('*')].reduce((sum, node) =>
-                sum + (node.matches('vz-line-chart2 path.line, line-chart canvas, line-chart svg path') ? 1 : 0)
+                sum + (node.matches('line-chart canvas, line-chart svg path') ? 1 : 0)
                 + (node.shadowRoot ? drawn(node.shadowRoot) : 0), 0);
               return drawn(document) > 0;
             }""",

@@ -2,8 +2,8 @@
 
     python bench/server/writers.py URL TOKEN --writers 64 --seconds 60 --rate 10
 
-Each writer has a run of its own and sends batches of 100 records over HTTP by cursor. Printed is one
-JSON object: what was sent, how many batches a second were taken, and the times of the answers.
+Each writer has a run of its own and sends batches of 100 records over HTTP by cursor. Printed is
+one JSON object: what was sent, how many batches a second were taken, and the times of the answers.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Writer:
     def send(self) -> None:
         """Send the next batch; a refused one is sent again by the cursor that the server names."""
         body = b"".join(_record(self.sent + n) for n in range(RECORDS))
-        place = f"/api/runs/{quote(self.run)}/journals/0?start={self._cursor}&head={self.run}"
-        while True:
+        place = f"/api/runs/{quote(self.run)}/journals/0?start={self._cursor}"
+        for _ in range(20):
             begun = time.perf_counter()
             status, answer = self._ask("POST", place, body, "application/x-ndjson")
             self.times.append(time.perf_counter() - begun)
@@ -51,18 +51,19 @@ class Writer:
                 self._cursor += len(body)
                 self.sent += RECORDS
                 return
+            if status == 599:  # the server closed an idle connection: dial again
+                continue
             self.refused += 1
             if status == 409 and answer.get("expected") == self._cursor + len(body):
                 self._cursor += len(body)  # it was taken, only the answer was lost
                 self.sent += RECORDS
                 return
             time.sleep(0.5)
+        raise RuntimeError(f"refused with {status}: {answer}")
 
     def _ask(self, method: str, place: str, body: bytes, kind: str) -> tuple[int, dict[str, Any]]:
         try:
-            self._client.request(
-                method, place, body, {**self._headers, "Content-Type": kind}
-            )
+            self._client.request(method, place, body, {**self._headers, "Content-Type": kind})
             answer = self._client.getresponse()
             text = answer.read()
             return answer.status, json.loads(text) if text else {}

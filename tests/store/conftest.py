@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,27 @@ import pytest
 _numbers = count()
 
 
+def initdb() -> str | None:
+    """The program that makes a cluster, where PostgreSQL is installed."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return shutil.which("initdb") or (str(programs[-1]) if programs else None)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a running cluster: ``postgres@127.0.0.1:port``."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    found = shutil.which("initdb") or (str(programs[-1]) if programs else None)
-    if found is None:
+    if initdb() is None:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    with cluster(fsync="off") as address:
+        yield address
+
+
+@contextmanager
+def cluster(*, fsync: str) -> Iterator[str]:
+    """A running cluster of its own: ``postgres@127.0.0.1:port``."""
+    found = initdb()
+    if found is None:
+        raise FileNotFoundError("PostgreSQL is not installed: apt-get install postgresql")
     # initdb refuses root, and pytest's own folders are closed to other users
     user: dict[str, Any] = {}
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -40,7 +55,7 @@ def postgres() -> Iterator[str]:
         options = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": str(folder),
-            "fsync": "off",
+            "fsync": fsync,
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
