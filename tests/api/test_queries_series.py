@@ -104,12 +104,13 @@ def test_series_that_cannot_be_asked(fed: Fed) -> None:
 
 def test_events(fed: Fed) -> None:
     fed.feed("run", *({"kind": "epoch", "epoch": n, "value": math.nan} for n in range(5)))
-    fed.feed("run", {"kind": "log", "text": "lone \ud800 " + "x" * 100_000})
+    fed.feed("run", {"kind": "error", "text": "lone \ud800 " + "x" * 100_000})
     page = fed.queries.events("run", limit=3)
     assert [item.record["epoch"] for item in page.events] == [0, 1, 2]
     rest = fed.queries.events("run", after=page.next)
-    assert [item.kind for item in rest.events] == ["epoch", "epoch", "log"]
+    assert [item.kind for item in rest.events] == ["epoch", "epoch", "error"]
     assert rest.model_dump_json()
-    assert fed.queries.events("run", kinds=["log"]).events[0].record["text"].startswith("lone ? x")
+    errors = fed.queries.events("run", kinds=["error"]).events
+    assert errors[0].record["text"].startswith("lone ? x")
     assert fed.queries.events("run", after=rest.next).events == []
     assert fed.queries.events("run", after=rest.next).next == rest.next

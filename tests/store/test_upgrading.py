@@ -9,8 +9,9 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from trema.store import migrations, open_store
+from trema.store.base import Batch, SeriesKey
 from trema.store.connecting import open_engine, writing
-from trema.testing.feeding import HOSTILE, LOSS
+from trema.testing.feeding import HOSTILE, LOSS, logged
 from trema.testing.store_reading import check_window
 
 _RUN = (
@@ -30,6 +31,13 @@ _BLOCK = (
     'minimum, maximum, nonfinite, steps, "values") VALUES (1, :number, :start, 100, :shape, '
     ":first, :last, 0, 1, 0, :steps, :values)"
 )
+_JOURNAL = (
+    "INSERT INTO trema_journals (run, rank, cursor, head, state) VALUES (1, 0, 10, '', 'running')"
+)
+_LOG = (
+    "INSERT INTO trema_events (run, revision, rank, segment, kind, step, record) "
+    "VALUES (1, 2, 0, 0, 'log', 0, :record)"
+)
 
 
 def first_version(url: str) -> None:
@@ -44,6 +52,8 @@ def first_version(url: str) -> None:
         document = {"title": HOSTILE[2], "where": {"layer": "relu"}, "rank": 3}
         for name, found in (("a", document), ("b\\u0000", {"explained_by": ["a"]})):
             db.execute(text(_FINDING), {"id": name, "document": json.dumps(found)})
+        db.execute(text(_JOURNAL))
+        db.execute(text(_LOG), {"record": json.dumps(logged(0, accuracy=0.5))})
         db.execute(text(_SERIES), {"digest": _digest()})
         for number in range(3):
             steps = np.arange(100) + 100 * number
@@ -86,3 +96,15 @@ def test_what_the_first_version_wrote_is_read(url: str) -> None:
     again = open_store(url)
     assert [run for run, _ in again.removed()] == ["run"]
     again.close()
+
+
+def test_what_was_kept_as_an_event_stays_one_and_is_not_read_twice(url: str) -> None:
+    first_version(url)
+    store = open_store(url)
+    old, new = logged(0, accuracy=0.5), logged(1, accuracy=0.75)
+    assert store.ingest(Batch(run="run", rank=0, start=0, end=10, records=[old])) == 0
+    assert store.ingest(Batch(run="run", rank=0, start=10, end=20, records=[new])) == 1
+    assert [(event.kind, event.step) for event in store.events("run")] == [("log", 0)]
+    points = store.series("run", SeriesKey(fact="log", name="accuracy"))
+    assert (points.steps.tolist(), points.values.tolist()) == ([1], [0.75])
+    store.close()

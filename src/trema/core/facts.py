@@ -68,6 +68,7 @@ class Fact(StrEnum):
     UPDATE_NORM = "update-norm"
 
     METRIC = "metric"  # by epoch, both phases; the loss of the epoch is the metric "loss"
+    LOG = "log"  # by step, both phases: what a program logs itself; checks do not read it
 
     GRAPH = "graph"  # RunInfo.edges are known
     LOSS_KIND = "loss-kind"  # RunInfo.loss is known

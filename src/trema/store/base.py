@@ -13,6 +13,12 @@ Its place makes it idempotent:
 - anything else overlaps or leaves a gap: :class:`CursorConflict` names the cursor to read from;
 - its ``head`` differs from the stored one: it is another journal, :class:`JournalReplaced`.
 
+What a program logs itself (records of the kind ``log``) becomes points of the fact ``log``: each
+number by its step, under its name, of the phase ``validation`` where the name began with ``val_``,
+which is taken off. No such record is an event, for there may be a million. An index in which an
+earlier version kept them as events keeps those and goes on with points: nothing is read twice.
+Rebuilding the index makes points of all of them.
+
 Any number of processes may ingest at once. Records of unknown kinds and damaged records are
 passed over: one bad record never blocks those behind it.
 
@@ -151,7 +157,10 @@ class StoredFinding:
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesKey:
-    """Which series of a run; for the fact ``metric`` the steps are epochs."""
+    """Which series of a run; for the fact ``metric`` the steps are epochs.
+
+    The fact ``log`` is what a program logged itself, without the ``val_`` of its name.
+    """
 
     fact: str
     name: str = ""

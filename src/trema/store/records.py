@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trema.core.facts import Fact
+from trema.core.facts import TRAIN, VALIDATION, Fact
 from trema.core.numbers import decode, decode_array, encode
 from trema.store.base import SeriesKey
 from trema.store.packing import Column, Value
 
-#: Kinds that are kept whole.
-EVENT_KINDS = frozenset({"run", "info", "tensor", "observation", "epoch", "error", "log", "end"})
+#: Kinds that are kept whole. Not ``log``: a program may log at each of a million steps.
+EVENT_KINDS = frozenset({"run", "info", "tensor", "observation", "epoch", "error", "end"})
 #: Characters of an indexed word; PostgreSQL refuses index entries past 2.7 kB.
 WORD_LIMIT = 255
 #: Characters of a title or layer that a list of findings shows.
@@ -29,6 +29,8 @@ class Intake:
     taken: int = 0  # records
     rank: int = 0
     found: dict[tuple[str, str, str, int], Column] = field(default_factory=dict)
+    # those of `found` that log records extend, by segment and name as it was logged
+    logged: dict[int, dict[str, Column]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     findings: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
     state: str | None = None
@@ -55,6 +57,8 @@ def take_in(records: Iterable[Mapping[str, Any]], rank: int) -> Intake:
             _facts(intake, record, segment)
         elif kind == "metrics":
             _metrics(intake, record, segment)
+        elif kind == "log":
+            _log(intake, record, segment)
         elif kind == "finding":
             _finding(intake, record.get("finding"), segment)
         elif isinstance(kind, str) and kind in EVENT_KINDS:
@@ -139,6 +143,34 @@ def _points(
             column = found[key] = ([], [])
         column[0].append(step)
         column[1].append(number)
+
+
+def _log(intake: Intake, record: Mapping[str, Any], segment: int) -> None:
+    step, values = whole(record.get("step")), record.get("values")
+    if step is None or not isinstance(values, dict):
+        return
+    columns = intake.logged.get(segment)
+    if columns is None:
+        columns = intake.logged[segment] = {}
+    for name, value in values.items():  # as hot as that of facts, and with a short name each
+        number = value if type(value) is float else _single(value)
+        if number is None:
+            continue
+        column = columns.get(name)
+        if column is None:
+            column = columns[name] = intake.found.setdefault(_logged_as(name, segment), ([], []))
+        column[0].append(step)
+        column[1].append(number)
+
+
+def _single(value: Any) -> Value | None:
+    return None if isinstance(value, list) else _number(value)
+
+
+def _logged_as(name: str, segment: int) -> tuple[str, str, str, int]:
+    """The series of a value: its name says whether it belongs to validation."""
+    own = name.removeprefix("val_")
+    return str(Fact.LOG), own, TRAIN if own == name else VALIDATION, segment
 
 
 def _finding(intake: Intake, document: Any, segment: int) -> None:

@@ -33,6 +33,11 @@ def units(step: int, values: list[Any]) -> dict[str, Any]:
     return {**facts(step), "values": {"unit-max": {"relu": values}}}
 
 
+def logged(step: int, **values: Any) -> dict[str, Any]:
+    """A record of what a program logs itself."""
+    return {"kind": "log", "t": 1.0, "step": step, "segment": 0, "epoch": 0, "values": values}
+
+
 def finding(
     identity: str, severity: str = "warning", state: str = "active", **fields: Any
 ) -> dict[str, Any]:

@@ -28,11 +28,21 @@ from trema.store.base import (
     Store,
 )
 from trema.store.index import batches
-from trema.testing.feeding import HOSTILE, LOSS, Feed, contents, facts, finding, units
+from trema.testing.feeding import HOSTILE, LOSS, Feed, contents, facts, finding, logged, units
 from trema.testing.store_people import PeopleContract
 from trema.testing.store_reading import ReadingContract
 
-__all__ = ["HOSTILE", "LOSS", "Feed", "StoreContract", "contents", "facts", "finding", "units"]
+__all__ = [
+    "HOSTILE",
+    "LOSS",
+    "Feed",
+    "StoreContract",
+    "contents",
+    "facts",
+    "finding",
+    "logged",
+    "units",
+]
 
 
 class StoreContract(ReadingContract, PeopleContract):
@@ -188,6 +198,25 @@ class StoreContract(ReadingContract, PeopleContract):
         feed(units(3, []))
         assert store.series("run", key, after=3).values.shape == (1, 0)
 
+    def test_what_a_program_logs_is_points(self, store: Store) -> None:
+        feed = Feed(store)
+        values = {"loss": 1.5, "val_loss": "nan", "lr": 1, "text": "x", "many": [1.0], "none": None}
+        assert feed(logged(0, **values), logged(1, loss=0.5), logged(9, val_loss=2.0)) == 3
+        feed(logged(10, loss=0.25), {**logged(0, loss=7.0), "segment": 1})
+        feed({**logged(0, loss=3.0), "step": "x"}, {"kind": "log", "step": 3, "values": [1.0]})
+        found = {key: store.series("run", key) for key in store.series_keys("run")}
+        said = {
+            (key.name, key.phase, key.segment): (points.steps.tolist(), points.values.tolist())
+            for key, points in found.items()
+        }
+        assert {key.fact for key in found} == {"log"}
+        assert said.pop(("loss", "train", 0)) == ([0, 1, 10], [1.5, 0.5, 0.25])
+        steps, losses = said.pop(("loss", "validation", 0))
+        assert (steps, losses[1], math.isnan(losses[0])) == ([0, 9], 2.0, True)
+        assert said == {("lr", "train", 0): ([0], [1.0]), ("loss", "train", 1): ([0], [7.0])}
+        assert store.events("run") == []
+        assert store.run("run").updated == 1.0
+
     def test_many_series_between_two_steps(self, store: Store) -> None:
         feed = Feed(store)
         feed(*(facts(step, loss={"a": step, "b": -step}) for step in range(3000)))
@@ -283,7 +312,7 @@ class StoreContract(ReadingContract, PeopleContract):
     @pytest.mark.parametrize("name", HOSTILE)
     def test_hostile_names(self, store: Store, name: str) -> None:
         feed = Feed(store, name)
-        feed(facts(0, loss={name: 1.0}), finding(name, title=name), {"kind": "log", "text": name})
+        feed(facts(0, loss={name: 1.0}), finding(name, title=name), {"kind": "error", "text": name})
         key = SeriesKey(fact="loss", name=name)
         assert (store.run(name).id, store.runs()[0].name) == (name, name)
         assert store.run(name).metadata["name"] == name
