@@ -80,6 +80,17 @@ def test_marked_epochs_win(options: dict[str, Any]) -> None:
     assert document["run"]["epochs"] == 2
 
 
+def test_steps_count_without_a_loss(tmp_path: Path, options: dict[str, Any]) -> None:
+    run = trema.start(**options)
+    for step in range(5):
+        run.log(step=step, accuracy=0.5)
+    run.log(val_accuracy=0.25)
+    document = run.finish()
+    assert document is not None
+    assert (document["run"]["steps"], document["run"]["epochs"]) == (6, 1)
+    assert [r["step"] for r in records(tmp_path) if r["kind"] == "epoch"] == [5]
+
+
 def test_overfitting_is_found_in_curves(options: dict[str, Any]) -> None:
     with trema.start(**options) as run:
         session = active.current()

@@ -95,6 +95,7 @@ class Run:
         number = self._step + 1 if step is None else self._whole(session, step)
         self._step = number
         self._calls += 1
+        segment.steps = max(segment.steps, number + 1)
         texts: list[str] = []
         validated = False
         for name, given in metrics.items():
@@ -138,7 +139,6 @@ class Run:
         segment.history.add(
             Snapshot(step=step, epoch=self._epoch, phase=TRAIN, values={_LOSS: loss})
         )
-        segment.steps = max(segment.steps, step + 1)
         if not self._told_bad_loss and not math.isfinite(loss):
             self._told_bad_loss = True  # a non-finite loss is told at once
             segment.assess()
