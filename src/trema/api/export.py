@@ -19,7 +19,7 @@ from trema.core.numbers import dumps, encode
 from trema.store.base import SeriesKey, Store
 
 #: Facts that are always part of a JSON export; the others are many and large.
-CURVES = (str(Fact.METRIC), str(Fact.LOSS), str(Fact.LEARNING_RATE))
+CURVES = (str(Fact.METRIC), str(Fact.LOSS), str(Fact.LEARNING_RATE), str(Fact.LOG))
 COLUMNS = ("fact", "name", "phase", "segment", "rank", "step", "value")
 _PAGE = 500  # series read at once
 _ROWS = 2000  # in one part

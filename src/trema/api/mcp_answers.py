@@ -282,6 +282,7 @@ class ComparedMetric(Answer):
 
     name: str
     phase: str
+    axis: str = Field(description="epoch, or step for what the program logs itself")
     last: list[Number | None]
 
 

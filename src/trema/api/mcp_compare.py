@@ -50,6 +50,7 @@ def compare(queries: Queries, runs: Sequence[str]) -> CompareAnswer:
             ComparedMetric(
                 name=word(item.name),
                 phase=word(item.phase),
+                axis=item.axis,
                 last=[rounded(value) for value in item.last],
             )
             for item in found.metrics[:_METRICS]

@@ -149,12 +149,13 @@ class Tools:
         after: Annotated[Count, Field(description="`next` of the page before")] = 0,
     ) -> FactList:
         """Which facts were observed, and for which layers, parameters or metrics: losses, gradient
-        and weight norms, activation statistics, learning rates, metrics by epoch …"""
+        and weight norms, activation statistics, learning rates, metrics by epoch, what the
+        program logs itself by step (fact log) …"""
         return list_series(self._queries, find_run(self._queries, run), search, after)
 
     def get_facts(
         self,
-        fact: Annotated[Words, Field(description="such as metric, loss or gradient-norm")],
+        fact: Annotated[Words, Field(description="such as metric, loss, log or gradient-norm")],
         run: Run = "last",
         name: Annotated[
             str | None,

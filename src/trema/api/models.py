@@ -458,6 +458,7 @@ class ComparedMetric(Model):
 
     name: str
     phase: str
+    axis: Literal["epoch", "step"]  # step: what a program logs itself
     keys: list[str | None]
     last: list[Number | None]
 

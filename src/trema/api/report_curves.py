@@ -10,6 +10,7 @@ from trema.api.models import Card, SeriesInfo, SeriesPoints
 from trema.api.queries import Queries
 from trema.api.report_plots import Curve, plot, real
 
+_FACTS = ("metric", "log", "loss", "learning-rate")  # in this order
 _PLOTS = 24  # figures of metrics
 _CURVES = 6  # in one figure
 _SHADES = 12  # findings that are marked in one figure
@@ -20,7 +21,7 @@ _LISTED = 2000  # series that are looked at
 
 def curves(queries: Queries, run: str, cards: Sequence[Card]) -> Iterator[str]:
     """A figure for each metric, with train and validation in one."""
-    groups = _grouped(_all_series(queries, run, ("metric", "loss", "learning-rate")))
+    groups = _grouped(_all_series(queries, run, _FACTS))
     if not groups:
         return
     chosen = groups[:_PLOTS]
@@ -60,15 +61,15 @@ def _grouped(series: Sequence[SeriesInfo]) -> list[list[SeriesInfo]]:
     for info in series:
         if info.points > 1 or info.fact == "metric":
             groups[info.fact, info.name, info.segment].append(info)
-    order = ("metric", "loss", "learning-rate")
-    chosen = sorted(groups.items(), key=lambda item: (item[0][2], order.index(item[0][0])))
+    chosen = sorted(groups.items(), key=lambda item: (item[0][2], _FACTS.index(item[0][0])))
     return [
         sorted(group, key=lambda info: (info.rank, info.phase))[:_CURVES] for _, group in chosen
     ]
 
 
 def _title(info: SeriesInfo, several: bool) -> str:
-    name = info.name if info.fact == "metric" else " ".join(filter(None, (info.fact, info.name)))
+    own = info.fact in ("metric", "log")
+    name = info.name if own else " ".join(filter(None, (info.fact, info.name)))
     if info.axis == "step":
         name += " by step"
     return f"{name} · part {info.segment + 1}" if several else name

@@ -19,6 +19,7 @@ from trema.api.models import (
 from trema.api.queries.context import Context
 from trema.api.queries.differences import Differences
 from trema.api.queries.plain import text, word
+from trema.api.queries.series import axis_of
 from trema.core.diagnosis import Severity
 from trema.core.errors import UsageError
 from trema.core.facts import VALIDATION, Fact
@@ -142,8 +143,14 @@ def _urgency(finding: ComparedFinding) -> tuple[int, int]:
 
 
 def _metrics(context: Context, sides: Sequence[Side]) -> list[ComparedMetric]:
+    """Metrics by epoch, then what the programs logged by step."""
+    found = _of_fact(context, sides, Fact.METRIC) + _of_fact(context, sides, Fact.LOG)
+    return found[:METRICS]
+
+
+def _of_fact(context: Context, sides: Sequence[Side], fact: Fact) -> list[ComparedMetric]:
     ids = [side.id for side in sides]
-    known = context.store.keys_of(ids, str(Fact.METRIC))
+    known = context.store.keys_of(ids, str(fact))
     tables = [_by_name(known.get(run, {})) for run in ids]
     names = list(dict.fromkeys(name for table in tables for name in table))[:METRICS]
     found = []
@@ -153,6 +160,7 @@ def _metrics(context: Context, sides: Sequence[Side]) -> list[ComparedMetric]:
             ComparedMetric(
                 name=text(name),
                 phase=text(phase),
+                axis=axis_of(str(fact)),
                 keys=[digest(key) if key is not None else None for key in keys],
                 last=[
                     _last(context, run, key, known[run][key]) if key is not None else None

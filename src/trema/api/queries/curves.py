@@ -1,4 +1,7 @@
-"""The small curve of each run: its main metric over the epochs, or its loss over the steps."""
+"""The small curve of each run: its main metric over the epochs, or its loss over the steps.
+
+The loss over the steps is the one that was observed, else the one that the program logs.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,12 @@ def main_curves(store: Store, runs: Sequence[str]) -> dict[str, Sparkline]:
         return {}
     metrics = store.keys_of(runs, str(Fact.METRIC))
     chosen = {run: key for run in runs if (key := _main(metrics.get(run, {}))) is not None}
-    rest = [run for run in runs if run not in chosen]
-    losses = store.keys_of(rest, str(Fact.LOSS)) if rest else {}
-    chosen |= {run: key for run in rest if (key := _longest(losses.get(run, {}), TRAIN))}
+    if rest := [run for run in runs if run not in chosen]:
+        losses = store.keys_of(rest, str(Fact.LOSS))
+        chosen |= {run: key for run in rest if (key := _longest(losses.get(run, {}), TRAIN))}
+    if rest := [run for run in rest if run not in chosen]:
+        logged = store.keys_of(rest, str(Fact.LOG))
+        chosen |= {run: key for run in rest if (key := _main(logged.get(run, {})))}
     return {
         run: _sparkline(chosen[run], window)
         for run, window in store.curves(chosen, WIDTH).items()

@@ -17,7 +17,7 @@ from trema.api.queries.people import PeopleView
 from trema.api.queries.plain import count, mapping, maybe_text, real, text, whole
 from trema.core.diagnosis import Severity
 from trema.core.errors import RunNotFound
-from trema.core.facts import Fact
+from trema.core.facts import TRAIN, Fact
 from trema.journal.folder import RunFolder
 from trema.journal.sent import unsent
 from trema.store.base import FindingHead, Run, SeriesKey
@@ -170,15 +170,17 @@ class Rows:
         if not entries:
             return
         store = self._context.store
-        losses = store.keys_of([entry.run.id for entry in entries], str(Fact.LOSS))
+        ids = [entry.run.id for entry in entries]
+        losses, logged = (store.keys_of(ids, str(fact)) for fact in (Fact.LOSS, Fact.LOG))
         for entry in entries:
             described = self._context.described(entry.run)
             steps = described.steps_done()
-            for key, points in losses.get(entry.run.id, {}).items():
-                if key.phase == "train" and points:
-                    steps[key.segment] = max(
-                        steps.get(key.segment, 0), self._last_step(entry.run.id, key, points) + 1
-                    )
+            known = losses.get(entry.run.id, {})
+            tellers = {key: points for key, points in known.items() if key.phase == TRAIN}
+            tellers |= _longest_of_each_part(logged.get(entry.run.id, {}))
+            for key, points in tellers.items():
+                last = self._last_step(entry.run.id, key, points)
+                steps[key.segment] = max(steps.get(key.segment, 0), last + 1)
             info = described.first_info()
             entry.progress = Progress(
                 steps=sum(steps.values()),
@@ -272,6 +274,14 @@ def _ended(run: Run, end: Mapping[str, Any] | None) -> Progress | None:
         seconds=_seconds(run) if seconds is None else seconds,
         framework=_framework(facts.get("framework"), run),
     )
+
+
+def _longest_of_each_part(keys: Mapping[SeriesKey, int]) -> dict[SeriesKey, int]:
+    """The series that tell how far each segment came: of many that a program logs, one."""
+    found: dict[int, SeriesKey] = {}
+    for key in sorted(keys, key=lambda key: keys[key]):
+        found[key.segment] = key
+    return {key: keys[key] for key in found.values()}
 
 
 def _framework(value: object, run: Run) -> str:

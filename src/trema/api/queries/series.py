@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 from trema.api.models import SeriesAnswer, SeriesInfo, SeriesList, SeriesPoints
 from trema.api.queries.context import Context
@@ -34,6 +35,11 @@ def unit_of(fact: str) -> str:
     return UNITS.get(fact, "")
 
 
+def axis_of(fact: str) -> Literal["epoch", "step"]:
+    """What the steps of a series of this fact count."""
+    return "epoch" if fact == Fact.METRIC else "step"
+
+
 def is_array(fact: str) -> bool:
     """Whether each point of the fact is an array."""
     return fact == Fact.UNIT_MAX or fact.endswith("-quantiles")
@@ -57,7 +63,7 @@ def list_series(
                 rank=series.rank,
                 points=points,
                 unit=unit_of(series.fact),
-                axis="epoch" if series.fact == Fact.METRIC else "step",
+                axis=axis_of(series.fact),
             )
             for _, key, series, points in shown
         ],
