@@ -200,7 +200,13 @@ export interface paths {
          * @description One run.
          */
         get: operations["getRun"];
-        put?: never;
+        /**
+         * Send Run
+         * @description Make a run known, or bring what is known of it up to date.
+         *
+         *     ``alive: false`` in the metadata says that its process is gone: what did not end was killed.
+         */
+        put: operations["sendRun"];
         post?: never;
         /**
          * Delete Run
@@ -332,6 +338,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{run}/journals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Journals
+         * @description How far the journal of each rank was received: where to send on from.
+         */
+        get: operations["listJournals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run}/journals/{rank}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Journal
+         * @description Take in the lines behind the cursor; the answer has the new one.
+         *
+         *     409 with ``expected`` names the byte to send from, when the lines do not begin at the cursor.
+         *     Lines that were taken in before change nothing.
+         */
+        post: operations["sendJournal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs/{run}/network": {
         parameters: {
             query?: never;
@@ -412,6 +461,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{run}/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Send Source
+         * @description Keep a file that took part in the run.
+         */
+        put: operations["sendSource"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs/{run}/tags": {
         parameters: {
             query?: never;
@@ -441,7 +510,7 @@ export interface paths {
         };
         /**
          * Get Status
-         * @description The server.
+         * @description The server, and whether this client may write.
          */
         get: operations["getStatus"];
         put?: never;
@@ -461,7 +530,7 @@ export interface paths {
         };
         /**
          * Stream Changes
-         * @description What changes, as it changes (server-sent events).
+         * @description What changes, as it changes; first what changed since the cursor.
          */
         get: operations["streamChanges"];
         put?: never;
@@ -670,6 +739,11 @@ export interface components {
          * @description A metric and the series of each run; None where a run does not have it.
          */
         ComparedMetric: {
+            /**
+             * Axis
+             * @enum {string}
+             */
+            axis: "epoch" | "step";
             /** Keys */
             keys: (string | null)[];
             /** Last */
@@ -889,6 +963,18 @@ export interface components {
             value: number | ("nan" | "inf" | "-inf") | null;
         };
         /**
+         * JournalCursor
+         * @description How far the journal of one rank has been received.
+         */
+        JournalCursor: {
+            /** Cursor */
+            cursor: number;
+            /** Head */
+            head: string;
+            /** Rank */
+            rank: number;
+        };
+        /**
          * LayerNode
          * @description One layer or functional operation.
          */
@@ -1094,6 +1180,26 @@ export interface components {
             keep?: number | null;
         };
         /**
+         * NewRun
+         * @description A run that will be sent.
+         */
+        NewRun: {
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * NewSource
+         * @description A file that took part in a run.
+         */
+        NewSource: {
+            /** Path */
+            path: string;
+            /** Text */
+            text: string;
+        };
+        /**
          * NewTags
          * @description The tags a run shall have.
          */
@@ -1152,6 +1258,21 @@ export interface components {
             dry: boolean;
             /** Runs */
             runs: string[];
+        };
+        /**
+         * Received
+         * @description The journals of a run.
+         */
+        Received: {
+            /**
+             * Dropped
+             * @default 0
+             */
+            dropped: number;
+            /** Journals */
+            journals: components["schemas"]["JournalCursor"][];
+            /** Run */
+            run: string;
         };
         /**
          * RunChange
@@ -2251,6 +2372,96 @@ export interface operations {
             };
         };
     };
+    sendRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a run. */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRun"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Received"];
+                };
+            };
+            /** @description No token, or one that is not known. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may only read, or the request comes from another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another state than the request expects. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that this server does not serve. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     deleteRun: {
         parameters: {
             query?: never;
@@ -2857,6 +3068,192 @@ export interface operations {
             };
         };
     };
+    listJournals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a run. */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Received"];
+                };
+            };
+            /** @description No token, or one that is not known. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may only read, or the request comes from another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not known. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that this server does not serve. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sendJournal: {
+        parameters: {
+            query: {
+                /** @description Where in the journal the lines begin, in bytes. */
+                start: number;
+                /** @description Tells journals of one name apart. */
+                head?: string;
+                /** @description Bytes from there on that are left out; then no lines are given. */
+                skip?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Which process of the run, from 0. */
+                rank: number;
+                /** @description Id of a run. */
+                run: string;
+            };
+            cookie?: never;
+        };
+        /** @description Whole lines of the journal; may be packed by gzip. */
+        requestBody: {
+            content: {
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Received"];
+                };
+            };
+            /** @description No token, or one that is not known. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may only read, or the request comes from another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not known. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another state than the request expects. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that this server does not serve. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getNetwork: {
         parameters: {
             query?: {
@@ -3150,6 +3547,103 @@ export interface operations {
             };
             /** @description Not known. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that this server does not serve. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sendSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a run. */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSource"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No token, or one that is not known. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may only read, or the request comes from another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not known. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another state than the request expects. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is too large. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

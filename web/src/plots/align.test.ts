@@ -51,6 +51,7 @@ describe('ranges', () => {
   });
   it('writes ticks with the digits they need', () => {
     expect([tickText(0.25, 0.05), tickText(1e-6, 1e-6), tickText(12000, 2000), tickText(-3, 1)]).toEqual(['0.25', '1e−6', '12,000', '−3']);
+    expect([tickText(1.75, 0.25), tickText(0.5, 0.25), tickText(1.25e6, 2.5e5), tickText(1.5, 1.5)]).toEqual(['1.75', '0.5', '1.25e6', '1.5']);
   });
 });
 

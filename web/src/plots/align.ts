@@ -117,14 +117,21 @@ export function logTicks(min: number, max: number, most = 7): number[] {
   return fine.length >= 3 ? fine : within([1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]);
 }
 
+/** Digits behind the point that a step has: 1 for 0.5, 2 for 0.25, −3 for 2000. */
+function decimalsOf(step: number): number {
+  const first = -Math.floor(Math.log10(step) + 1e-9);
+  const leading = step * 10 ** first;
+  return Math.abs(leading - Math.round(leading)) < 1e-6 ? first : first + 1;
+}
+
 /** A tick in as many digits as the distance to the next one needs. */
 export function tickText(value: number, step: number): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
   if (size >= 1e6 || (size < 1e-3 && step < 1e-3)) {
-    const digits = Math.min(4, Math.max(0, Math.floor(Math.log10(size)) - Math.floor(Math.log10(step || size))));
+    const digits = Math.min(4, Math.max(0, Math.floor(Math.log10(size)) + decimalsOf(step || size)));
     return value.toExponential(digits).replace('e+', 'e').replaceAll('-', '−');
   }
-  const decimals = Math.min(8, Math.max(0, -Math.floor(Math.log10(step || size) + 1e-9)));
+  const decimals = Math.min(8, Math.max(0, decimalsOf(step || size)));
   return value.toLocaleString('en', { maximumFractionDigits: decimals, minimumFractionDigits: 0 }).replace('-', '−');
 }

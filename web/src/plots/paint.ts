@@ -109,6 +109,7 @@ export function paintRim(u: uPlot, lines: readonly Line[], colour: Colour): void
   const size = 4 * devicePixelRatio;
   const top = u.bbox.top + size + 2;
   const bottom = u.bbox.top + u.bbox.height - size - 2;
+  const [first, final] = [u.bbox.left, u.bbox.left + u.bbox.width];
   clipped(u, (context) => {
     context.lineWidth = 1.6 * devicePixelRatio;
     for (const line of lines) {
@@ -117,7 +118,9 @@ export function paintRim(u: uPlot, lines: readonly Line[], colour: Colour): void
       line.x.forEach((at, i) => {
         const value = (line.raw ?? line.y)[i];
         if (value === null || value === undefined || Number.isFinite(value)) return;
-        const x = u.valToPos(at, 'x', true);
+        const exact = u.valToPos(at, 'x', true);
+        if (exact < first - 1 || exact > final + 1) return;
+        const x = Math.min(final - size - 1, Math.max(first + size + 1, exact)); // whole beside the frame
         if (x - last < size) return;
         last = x;
         context.beginPath();

@@ -8,7 +8,7 @@ const finding = (verdict: Finding['verdict']): Finding => ({
   id: 'a', check: 'a', title: 'a', severity: 'error', states: [], keys: [], verdict,
 });
 const all = (...verdicts: Finding['verdict'][]) => verdicts.map(finding);
-const metric = (name: string, phase: string, ...last: (number | 'nan' | null)[]): Schemas['ComparedMetric'] => ({ name, phase, keys: [], last });
+const metric = (name: string, phase: string, ...last: (number | 'nan' | null)[]): Schemas['ComparedMetric'] => ({ name, phase, axis: 'epoch', keys: [], last });
 
 describe('did my fix work', () => {
   it('says what became of the findings', () => {
@@ -55,7 +55,16 @@ describe('did my fix work', () => {
 
   it('puts phases together, the loss first', () => {
     const groups = byName([metric('acc', 'train', 1), metric('loss', 'train', 1), metric('loss', 'validation', 1)]);
-    expect(groups.map((group) => [group.name, group.phases.length])).toEqual([['loss', 2], ['acc', 1]]);
+    expect(groups.map((group) => [group.title, group.phases.length])).toEqual([['loss', 2], ['acc', 1]]);
+  });
+
+  it('shows what programs log as metrics, and by step where they are known by epoch', () => {
+    const logged = [metric('loss', 'validation', 1, 2), metric('loss', 'train', 1, 2)].map((one) => ({ ...one, axis: 'step' as const }));
+    const titles = (all: Schemas['ComparedMetric'][]) => byName(all).map((group) => [group.id, group.title, group.axis, group.phases.length]);
+    expect(titles(logged)).toEqual([['step:loss', 'loss', 'step', 2]]);
+    const both = [...logged, metric('acc', 'train', 1), metric('loss', 'train', 3, 4)];
+    expect(titles(both)).toEqual([['epoch:loss', 'loss', 'epoch', 1], ['epoch:acc', 'acc', 'epoch', 1], ['step:loss', 'loss by step', 'step', 2]]);
+    expect(mainMetric([...logged, metric('loss', 'validation', 3, 4)])?.last).toEqual([3, 4]);
   });
 });
 

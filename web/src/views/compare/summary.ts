@@ -44,10 +44,10 @@ export function direction(name: string): number {
   return HIGHER.test(name) ? 1 : 0;
 }
 
-/** The metric to speak of: validation before training, what is a share before a loss; in both runs. */
+/** The metric to speak of: validation before training, what is a share before a loss, epochs before steps; in both runs. */
 export function mainMetric(metrics: readonly Metric[]): Metric | null {
   const weight = (metric: Metric): number =>
-    (metric.phase === 'validation' ? 4 : 0) + (direction(metric.name) > 0 ? 2 : 0) + (metric.name === 'loss' ? 1 : 0);
+    (metric.phase === 'validation' ? 4 : 0) + (direction(metric.name) > 0 ? 2 : 0) + (metric.name === 'loss' ? 1 : 0) + (metric.axis === 'epoch' ? 0.5 : 0);
   const both = metrics.filter((metric) => metric.last[0] !== null && metric.last.at(-1) !== null);
   return [...both].sort((a, b) => weight(b) - weight(a))[0] ?? null;
 }
@@ -87,12 +87,28 @@ export function mood(findings: readonly Finding[]): Mood {
   return remaining > 0 ? 'bad' : 'same';
 }
 
-/** Metrics of one name, by phase, the loss first. */
-export function byName(metrics: readonly Metric[]): { name: string; phases: Metric[] }[] {
-  const found = new Map<string, Metric[]>();
-  for (const metric of metrics) found.set(metric.name, [...(found.get(metric.name) ?? []), metric]);
-  const groups = [...found].map(([name, phases]) => ({ name, phases }));
-  return groups.sort((a, b) => Number(b.name === 'loss') - Number(a.name === 'loss'));
+export interface MetricGroup {
+  id: string;
+  title: string;
+  axis: Metric['axis'];
+  phases: Metric[];
+}
+
+/** Metrics of one name, by phase, the loss first; last what is there by epoch and by step, by step. */
+export function byName(metrics: readonly Metric[]): MetricGroup[] {
+  const epochs = new Set(metrics.filter((metric) => metric.axis === 'epoch').map((metric) => metric.name));
+  const found = new Map<string, MetricGroup>();
+  for (const metric of metrics) {
+    const { name, axis } = metric;
+    const id = `${axis}:${name}`;
+    const title = axis === 'step' && epochs.has(name) ? `${name} by step` : name;
+    const group = found.get(id) ?? { id, title, axis, phases: [] };
+    group.phases.push(metric);
+    found.set(id, group);
+  }
+  const weight = ({ axis, phases: [first] }: MetricGroup): number =>
+    axis === 'step' && epochs.has(first?.name ?? '') ? 2 : first?.name === 'loss' ? 0 : 1;
+  return [...found.values()].sort((a, b) => weight(a) - weight(b));
 }
 
 /** Settings that differ first; the order is kept otherwise. */

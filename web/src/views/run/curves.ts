@@ -27,7 +27,10 @@ export interface Curve {
   position: number;
 }
 
-/** The plots of a segment: each metric in both phases, the loss by step, the learning rate. */
+/**
+ * The plots of a segment: each metric in both phases, the loss by step, the learning rate. What a
+ * program logs itself is a metric, and "by step" where there is a metric of that name by epoch.
+ */
 export function groups(all: readonly SeriesInfo[], segment: number): Group[] {
   const made = new Map<string, Group>();
   const rank = new Map<string, number>(); // the lowest rank that has it; others say nearly the same
@@ -36,17 +39,22 @@ export function groups(all: readonly SeriesInfo[], segment: number): Group[] {
     const same = `${info.fact} ${info.name} ${info.phase}`;
     rank.set(same, Math.min(rank.get(same) ?? Infinity, info.rank));
   }
+  const metrics = new Set(all.filter((info) => info.segment === segment && info.fact === 'metric').map((info) => info.name));
   for (const info of all) {
     if (info.segment !== segment || rank.get(`${info.fact} ${info.name} ${info.phase}`) !== info.rank) continue;
-    const [id, title] = naming(info);
+    const [id, title] = naming(info, metrics);
     const group = made.get(id) ?? { id, title, unit: info.unit, series: [] };
-    const apart = info.fact !== 'metric' && info.name !== '';
+    const apart = info.fact !== 'metric' && info.fact !== 'log' && info.name !== '';
     const label = info.fact === 'learning-rate' ? `group ${info.name}` : apart ? `${info.phase} ${info.name}` : info.phase;
     group.series.push({ info, label });
     made.set(id, group);
   }
-  const weight = (group: Group): number =>
-    group.id === 'metric:loss' ? 0 : group.id === 'loss' ? 2 : group.id === 'learning-rate' ? 3 : 1;
+  const bySteps = ({ series: [first] }: Group): boolean => first?.info.fact === 'log' && metrics.has(first.info.name);
+  const weight = (group: Group): number => {
+    if (group.id === 'learning-rate') return 3;
+    if (group.id === 'loss' || bySteps(group)) return 2;
+    return group.title === 'loss' ? 0 : 1;
+  };
   for (const group of made.values()) {
     group.series.sort((a, b) => phase(a.info) - phase(b.info));
     const only = group.id === 'learning-rate' && group.series.length === 1 ? group.series[0] : undefined;
@@ -57,8 +65,9 @@ export function groups(all: readonly SeriesInfo[], segment: number): Group[] {
 
 const phase = (info: SeriesInfo): number => (info.phase === 'train' ? 0 : info.phase === 'validation' ? 1 : 2);
 
-function naming(info: SeriesInfo): [string, string] {
+function naming(info: SeriesInfo, metrics: ReadonlySet<string>): [string, string] {
   if (info.fact === 'metric') return [`metric:${info.name}`, info.name];
+  if (info.fact === 'log') return [`log:${info.name}`, metrics.has(info.name) ? `${info.name} by step` : info.name];
   if (info.fact === 'loss') return ['loss', 'loss by step'];
   if (info.fact === 'learning-rate') return ['learning-rate', 'learning rate'];
   return [`${info.fact}:${info.name}`, info.name ? `${info.fact} of ${info.name}` : info.fact];

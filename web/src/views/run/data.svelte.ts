@@ -9,7 +9,7 @@ type CardPage = Schemas['CardPage'];
 type SeriesList = Schemas['SeriesList'];
 type SourceFile = Schemas['SourceFile'];
 
-const FACTS = ['metric', 'loss', 'learning-rate'];
+const FACTS = ['metric', 'log', 'loss', 'learning-rate'];
 const EVERY = 1000; // ms between two readings while a run is live
 
 export class RunData {

@@ -161,6 +161,16 @@ describe('curves', () => {
       ['metric:loss', ['train']], ['metric:accuracy', ['train', 'validation']], ['loss', ['train']],
     ]);
   });
+  it('shows what a program logs as metrics, and by step where they are known by epoch', () => {
+    const logged = [info('log', 'lr', 'train'), info('log', 'loss', 'train'), info('log', 'loss', 'validation')];
+    const said = (all: SeriesInfo[]) => groups(all, 0).map((group) => [group.id, group.title, group.series.map((one) => one.label)]);
+    expect(said(logged)).toEqual([['log:loss', 'loss', ['train', 'validation']], ['log:lr', 'lr', ['train']]]);
+    expect(said([...logged, info('metric', 'loss', 'validation'), info('metric', 'acc', 'train')])).toEqual([
+      ['metric:loss', 'loss', ['validation']], ['log:lr', 'lr', ['train']], ['metric:acc', 'acc', ['train']],
+      ['log:loss', 'loss by step', ['train', 'validation']],
+    ]);
+    expect(groups([...logged, info('metric', 'loss', 'train', { segment: 1 })], 0)[0]?.title).toBe('loss');
+  });
   it('reads numbers that are not finite and draws no band there', () => {
     const curve = curveOf({ key: 'k', steps: [0, 1], values: ['nan', '-inf'], low: ['nan', 1], high: [2, 'inf'], thinned: true, position: 2 });
     expect(curve.values).toEqual([NaN, -Infinity]);
