@@ -199,6 +199,7 @@ class LossInfo:
     sparse: bool | None = None  # targets are class indices
     from_logits: bool | None = None  # the option as written, where the framework has it
     weighted: bool = False
+    config: Mapping[str, Any] = field(default_factory=dict)  # ignore (a label), smoothing
     location: Location | None = None
 
 
@@ -217,8 +218,9 @@ class TensorSeen:
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """A place in the user's code by its role: ``fit``, ``step``, ``backward``, ``model``,
-    ``inputs`` (the argument that carries the training inputs), ``validation`` (the argument
-    that carries the validation data), ``loop``."""
+    ``inputs`` (the argument that carries the training inputs), ``targets`` (the argument that
+    carries the targets), ``validation`` (the argument that carries the validation data),
+    ``loop``."""
 
     role: str
     location: Location

@@ -83,7 +83,19 @@ def loss_info(model: Any) -> LossInfo | None:
         sparse=sparse,
         from_logits=from_logits,
         weighted=bool(getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)),
+        config=_loss_config(loss),
     )
+
+
+def _loss_config(loss: Any) -> dict[str, Any]:
+    """The label that the loss leaves out, and its label smoothing, where they are set."""
+    options = getattr(loss, "_fn_kwargs", None) or {}
+    config: dict[str, Any] = {}
+    for ours, theirs in (("ignore", "ignore_class"), ("smoothing", "label_smoothing")):
+        value = getattr(loss, theirs, options.get(theirs))
+        if isinstance(value, int | float) and (value or ours == "ignore"):
+            config[ours] = value
+    return config
 
 
 def _is_kerasic(loss: Any) -> bool:

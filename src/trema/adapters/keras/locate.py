@@ -185,6 +185,9 @@ def places_of(fit: Location | None, compile_place: Location | None, method: str)
         source = assignment(data) if text is not None and text.isidentifier() else None
         if source is not None:
             places.append(Place(role="data-source", location=source))
+    targets = argument(fit, "y", 1)
+    if targets is not None:
+        places.append(Place(role="targets", location=targets))
     for name, position in (("validation_data", 7), ("validation_split", 6)):
         value = argument(fit, name, position)
         if value is not None:

@@ -242,7 +242,17 @@ def loss_info(function: str, options: Mapping[str, Any], target: object) -> Loss
         name=function,
         sparse=sparse,
         weighted=options.get("weight") is not None,
+        config=_loss_config(kind, options),
     )
+
+
+def _loss_config(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    if kind in ("cross-entropy", "nll"):
+        config["ignore"] = options.get("ignore_index", -100)
+    if options.get("label_smoothing"):
+        config["smoothing"] = float(options["label_smoothing"])
+    return config
 
 
 def infer_inputs(tensors: Mapping[str, Tensor], layers: tuple[Layer, ...]) -> str | None:

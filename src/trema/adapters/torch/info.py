@@ -133,6 +133,8 @@ def located(
         places[role] = location
         if role == "model":
             places["inputs"] = argument(location, "input", 0) or location
+        elif role == "loss" and (targets := argument(location, "target", 1)) is not None:
+            places["targets"] = targets
     choice = locate.data_location(validation_loader)
     if choice is not None:
         places["validation"] = choice
