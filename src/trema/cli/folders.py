@@ -59,7 +59,7 @@ def _set_aside(document: dict[str, Any], run: str, people: UserState) -> bool:
 def _rank(document: dict[str, Any]) -> None:
     from trema.checks.base import all_checks
     from trema.diagnosis.documents import rank_documents
-    from trema.diagnosis.ranking import explains_of
+    from trema.diagnosis.relations import relations_of
 
     if document["findings"]:
-        document["findings"] = rank_documents(document["findings"], explains_of(all_checks()))
+        document["findings"] = rank_documents(document["findings"], relations_of(all_checks()))

@@ -12,6 +12,7 @@ from trema.checks.base import Check, Links
 from trema.core.diagnosis import Diagnosis, Fix, Location
 from trema.core.facts import RunInfo
 from trema.diagnosis.ranking import explanations, ranked
+from trema.diagnosis.relations import joined_by, relations_of
 from trema.engine.findings import Finding
 from trema.source.editor import editor_link
 
@@ -108,13 +109,21 @@ def _fix(fix: Fix) -> dict[str, Any]:
 
 
 def rank_findings(
-    findings: Sequence[Finding], checks: Mapping[str, type[Check]]
+    findings: Sequence[Finding],
+    checks: Mapping[str, type[Check]],
+    infos: Sequence[RunInfo] = (),
 ) -> list[tuple[Finding, int, tuple[str, ...]]]:
-    """Findings in order of urgency with rank (from 1) and the ids that explain them."""
-    explains = {
-        name: frozenset(getattr(check, "explains", frozenset())) for name, check in checks.items()
-    }
-    explained = explanations(findings, explains)
+    """Findings in order of urgency with rank (from 1) and the ids that explain them.
+
+    infos : what is known of each segment; layers explain each other only where a path joins them
+    """
+    graphs = [joined_by(info.edges) if info.edges else None for info in infos]
+
+    def joined(segment: int, one: str, other: str) -> bool | None:
+        graph = graphs[segment] if segment < len(graphs) else None
+        return graph(one, other) if graph is not None else None
+
+    explained = explanations(findings, relations_of(checks, joined))
     order = ranked(findings, explained)
     return [
         (finding, rank, explained[finding.segment, finding.id])

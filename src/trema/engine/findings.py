@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from trema.core.diagnosis import Confidence, Diagnosis, Severity
+from trema.core.diagnosis import Cause, Confidence, Diagnosis, Severity
 
 #: Spans of a finding; of more, the two with the smallest gap are joined.
 SPANS = 64
@@ -84,6 +84,14 @@ class Finding:
     @property
     def check(self) -> str:
         return self.diagnosis.check
+
+    @property
+    def cause(self) -> Cause:
+        return self.diagnosis.cause
+
+    @property
+    def layer(self) -> str | None:
+        return self.diagnosis.where.layer
 
     @property
     def severity(self) -> Severity:

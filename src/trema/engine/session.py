@@ -240,7 +240,8 @@ class Session:
 
     def ranked(self) -> list[tuple[Finding, int, tuple[str, ...]]]:
         """Findings with rank and explanations, most urgent first."""
-        return rank_findings(self.findings.all(), self.check_types)
+        infos = [segment.info for segment in self.segments]
+        return rank_findings(self.findings.all(), self.check_types, infos)
 
     def overhead(self) -> float:
         """Trema's own time as a share of the training time, after the free beginning."""

@@ -151,7 +151,7 @@ def order(
     quiet = [document for key, document in documents.items() if key in muted]
     ranks = [document.get("rank") for document in loud]
     if run.state == "running" or quiet or not _ranked(ranks):
-        loud = rank_documents(loud, context.explains)
+        loud = rank_documents(loud, context.relations)
     else:
         loud.sort(key=lambda document: int(document["rank"]))
     last = len(loud)

@@ -11,7 +11,7 @@ from trema.api.queries.described import Described, DescribedRuns
 from trema.api.queries.people import People
 from trema.api.queries.plain import text
 from trema.checks.base import Check, all_checks
-from trema.diagnosis.ranking import explains_of
+from trema.diagnosis.relations import Relations, relations_of
 from trema.journal.folder import alive
 from trema.store.base import Run, Store
 
@@ -48,9 +48,9 @@ class Context:
         return all_checks()
 
     @cached_property
-    def explains(self) -> dict[str, frozenset[str]]:
+    def relations(self) -> Relations:
         """Which checks explain the findings of which."""
-        return explains_of(self.checks)
+        return relations_of(self.checks)
 
     def described(self, run: Run) -> Described:
         """What the events of a run say."""
