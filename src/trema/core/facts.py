@@ -70,6 +70,9 @@ class Fact(StrEnum):
     METRIC = "metric"  # by epoch, both phases; the loss of the epoch is the metric "loss"
     LOG = "log"  # by step, both phases: what a program logs itself; checks do not read it
 
+    LOOP = "loop"  # by sampled step, named as in LOOP_NAMES; observation: what needs no step
+    WIRING = "wiring"  # observation: trainable parameters and the optimizers that hold them
+
     GRAPH = "graph"  # RunInfo.edges are known
     LOSS_KIND = "loss-kind"  # RunInfo.loss is known
     OPTIMIZER = "optimizer"  # RunInfo.optimizers are known
@@ -89,6 +92,30 @@ TENSOR_STATISTICS = (
     "row-sum-min",
     "row-sum-max",
 )
+
+#: Names of :attr:`Fact.LOOP`: what the program's own loop did between one optimizer step and the
+#: next. Only adapters that see a loop written by the user observe it; never Keras' ``fit``.
+LOOP_NAMES = {
+    "backwards": "calls of backward since the step before (a closure's own calls included)",
+    "closure": "1 when the step was given a closure",
+    "carried": "least share, over these calls, of the parameters looked at whose gradient was "
+    "non-zero before the call; from the second step on",
+    "received": "share of the optimizer's trainable parameters with a gradient after the calls",
+    "cleared": "1 when backward left gradients and none of them was there when the step began",
+    "late": "1 when the model ran with gradients after the last of these calls",
+    "wasted": "calls whose gradients were gone before the next call, unused; all on one line",
+    "leaf": "1 when backward was called on a tensor without a history",
+    "undivided": "1 when several calls on one line each had what a loss function just gave",
+    "kept": "of the last 64 sampled steps before this and the one before it, how many have a graph "
+    "that is still alive",
+    "scheduled": "calls of step of the optimizer's schedulers so far",
+    "early": "1 when a scheduler was stepped before the optimizer's first step",
+    "clipped-scaled": "the loss scale when gradients were clipped before unscale_, else 0",
+    "eval": "share of the dropout and batch normalization layers in eval mode at backward",
+    "model-eval": "1 when the whole model was in eval mode at backward",
+    "train": "validation: share of these layers in train mode while the model was in train mode",
+    "graph": "validation: 1 when a pass over other data than the training data built graphs only",
+}
 
 INPUT_FACTS = frozenset(fact for fact in Fact if fact.startswith("input-"))
 TARGET_FACTS = frozenset(fact for fact in Fact if fact.startswith("target-"))
