@@ -79,6 +79,7 @@ class Fact(StrEnum):
     LAYERS = "layers"  # RunInfo.layers are known
     NONFINITE_ORIGIN = "nonfinite-origin"  # observation: where the first bad value began
     OVERLAP = "overlap"  # observation: samples that stand in both splits
+    DATASET = "dataset"  # observation: a split of the data as a whole, see trema.core.datasets
 
 
 #: Facts of a tensor of the batch, in the order of :func:`trema.core.reduce.tensor_statistics`.
