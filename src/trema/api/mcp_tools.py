@@ -32,12 +32,13 @@ from trema.api.mcp_shaping import (
     words,
 )
 from trema.api.mcp_source import read_source
-from trema.api.mcp_why import chain
+from trema.api.mcp_why import chain, of_symptom
 from trema.api.models import Card, CheckPage, Snippet
 from trema.api.queries import Queries
 from trema.core.diagnosis import Severity
 from trema.core.errors import UsageError
 from trema.core.text import harmless, harmless_block
+from trema.diagnosis.symptoms import SYMPTOMS
 
 Level = Literal["critical", "error", "warning", "info"]
 Run = Annotated[
@@ -134,12 +135,18 @@ class Tools:
 
     def why(
         self,
-        finding: Annotated[Words, Field(description="key of a finding")],
+        finding: Annotated[
+            Words,
+            Field(description="key of a finding, or loss-nan, not-learning or overfitting"),
+        ],
         run: Run = "last",
     ) -> WhyAnswer:
-        """Why a finding is there: the findings that explain it, what explains those, down to the
-        causes that nothing explains, each with evidence and place; and what it explains itself."""
+        """Why a finding or a symptom is there: the findings that explain it, what explains those,
+        down to the causes that nothing explains, each with evidence and place."""
         id = find_run(self._queries, run)
+        if finding in SYMPTOMS:
+            asked = Asked(self._queries, id).line
+            return of_symptom(id, self._cards(id), self._queries.why(id, finding), asked)
         return chain(id, self._cards(id), finding, Asked(self._queries, id).line)
 
     def list_facts(

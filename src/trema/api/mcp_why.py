@@ -9,6 +9,8 @@ from trema.api.mcp_shaping import SENTENCES, LineOf, evidence_line, place_line, 
 from trema.api.models import Card
 from trema.core.errors import UsageError
 from trema.core.text import harmless
+from trema.diagnosis.chains import chain as chain_of
+from trema.diagnosis.why import Answer
 
 _STEPS = 20  # of a chain
 
@@ -23,18 +25,33 @@ def chain(run: str, cards: Sequence[Card], key: str, line_of: LineOf) -> WhyAnsw
     """
     by_key = {card.key: card for card in cards}
     begin = find(cards, key)
-    reached = [begin]
-    for card in reached:  # grows while it is read
-        new = (by_key[cause] for cause in card.explained_by if cause in by_key)
-        reached += [cause for cause in new if cause not in reached][: _STEPS - len(reached)]
-    root = [c for c in reached if not any(cause in by_key for cause in c.explained_by)]
+    reached, root = chain_of(begin.key, {card.key: card.explained_by for card in cards}, _STEPS)
     return WhyAnswer(
         run=run,
         finding=begin.key,
-        chain=[_step(card, line_of) for card in reached],
-        root=[card.key for card in root],
+        chain=[_step(by_key[key], line_of) for key in reached],
+        root=root,
         explains=[card.key for card in cards if begin.key in card.explained_by][:_STEPS],
-        summary=_summary(begin, root),
+        summary=_summary(begin, [by_key[key] for key in root]),
+    )
+
+
+def of_symptom(run: str, cards: Sequence[Card], found: Answer, line_of: LineOf) -> WhyAnswer:
+    """What shows a symptom and what explains that, or what was looked at without a result."""
+    by_key = {card.key: card for card in cards}
+    keys = [key for key in found.step_keys() if key in by_key][:_STEPS]
+    said = found.summary()
+    if not found.explained:
+        missing = [str(item.get("check")) for item in found.not_assessed]
+        said += f"; clear: {', '.join(found.clear) or 'nothing'}"
+        said += f"; not assessed: {', '.join(missing) or 'nothing'}"
+    return WhyAnswer(
+        run=run,
+        finding=found.symptom.name if found.symptom is not None else "",
+        chain=[_step(by_key[key], line_of) for key in keys],
+        root=[key for key in found.root_keys() if key in by_key][:_STEPS],
+        explains=[],
+        summary=harmless(said, 2 * SENTENCES),
     )
 
 

@@ -154,6 +154,22 @@ def show(
 
 
 @app.command()
+def why(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name, id, or last.")] = "last",
+    symptom: Annotated[
+        str | None,
+        typer.Argument(metavar="[loss-nan|not-learning|overfitting]", help="What to explain."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    dir: Dir = None,
+) -> None:
+    """Say why a run went wrong: from the symptom to what to fix first."""
+    from trema.cli.why import explain_run
+
+    explain_run(run, symptom, dir, as_json=json)
+
+
+@app.command()
 def explain(check: Annotated[str, typer.Argument(metavar="CHECK")]) -> None:
     """Explain what a check looks for, why it matters and when it may be wrong."""
     from trema.cli.checks import explain_check

@@ -70,7 +70,7 @@ AFTER: dict[Family, frozenset[Family]] = {
 
 #: What a cause that is no symptom itself leads to.
 CAUSED: dict[Cause, frozenset[Family]] = {
-    Cause.DATA: _TRAINING | {Family.RATE, Family.GAP},
+    Cause.DATA: _TRAINING | {Family.RATE},
     Cause.LABELS: _TRAINING | {Family.RATE, Family.GAP},
     Cause.SPLIT: frozenset({Family.GAP, Family.OSCILLATING, Family.SPIKES}),
     Cause.LOSS: _TRAINING | {Family.RATE},

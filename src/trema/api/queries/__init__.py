@@ -47,6 +47,8 @@ from trema.api.queries.series import list_series, read_series
 from trema.api.queries.source import read_source
 from trema.core.errors import UsageError
 from trema.core.version import __version__
+from trema.diagnosis.symptoms import symptom_named
+from trema.diagnosis.why import Answer, answer
 from trema.store.base import Store
 
 __all__ = ["Queries"]
@@ -206,6 +208,18 @@ class Queries:
         """The findings document, for export and assistants."""
         deck = self._deck(run)
         return findings_document(self._list.row(run), self._context.described(deck.run), deck)
+
+    def why(self, run: str, symptom: str | None = None) -> Answer:
+        """Why a run shows a symptom, or what is wrong with it.
+
+        Raises
+        ------
+        UsageError
+            For a symptom that does not exist.
+        """
+        asked = symptom_named(symptom) if symptom is not None else None
+        causes = {name: str(check.cause) for name, check in self._context.checks.items()}
+        return answer(self.document(run), self._context.relations, causes, asked)
 
     def compare(self, runs: Sequence[str]) -> Comparison:
         """Runs side by side, the first one being what the others are compared with."""
