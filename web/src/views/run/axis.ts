@@ -21,6 +21,8 @@ export interface Reached {
   /** Steps count from 0; null when not known for this segment. */
   step: number | null;
   epoch: number | null;
+  /** The least step that is known of the segment; without it, where it began is estimated. */
+  first?: number | null;
 }
 
 /** The axis of a segment from where its epochs ended and how far the run has come. */
@@ -39,7 +41,7 @@ export function axisOf(marks: readonly EpochMark[], segment: number, reached: Re
     if (noSteps) return { kind: 'epoch', domain: [-0.5, (reached.epoch ?? 0) + 0.5], at: (step) => step, step: (x) => x };
     return { kind: 'step', domain: [0, Math.max(1, reached.step ?? 1)], at: (step) => step, step: Math.round };
   }
-  anchors.unshift(begin(anchors));
+  anchors.unshift(begin(anchors, reached.first ?? null));
   const [firstStep, firstX] = anchors[0] ?? [0, -0.5];
   const perEpoch = Math.max(1, (last[0] - firstStep) / Math.max(1e-9, last[1] - firstX));
   const under = (reached.step ?? -1) + 1 > last[0] || (reached.epoch ?? -1) > last[1];
@@ -51,9 +53,11 @@ export function axisOf(marks: readonly EpochMark[], segment: number, reached: Re
   };
 }
 
-/** Where the first epoch began: as long as the second one when it did not begin at step 0. */
-function begin(anchors: readonly [number, number][]): [number, number] {
+/** Where the first epoch began: as long as the second one when it is not known and was not step 0. */
+function begin(anchors: readonly [number, number][], first: number | null): [number, number] {
   const [step, x] = anchors[0] ?? [1, 0.5];
+  // a first step near 0 is that of a loop that does not log each one
+  if (first !== null && first < step && x === 0.5) return [first > 0.5 * (step - first) ? first : 0, -0.5];
   const second = anchors[1];
   if (!second) return [0, Math.min(-0.5, x - 1)];
   const size = (second[0] - step) / (second[1] - x);

@@ -55,6 +55,14 @@ describe('the axis', () => {
     const later = axisOf([0, 1].map((epoch) => ({ segment: 1, epoch, step: 109 + epoch * 10, time: 0 })), 1, { step: null, epoch: null });
     expect(later.at(99.5)).toBeCloseTo(-0.5);
   });
+  it('begins where the steps began, however long the epochs are', () => {
+    const uneven = [154, 155, 156].map((step, epoch) => ({ segment: 0, epoch, step, time: 0 }));
+    const at = (first: number | null) => axisOf(uneven, 0, { step: 156, epoch: 2, first });
+    expect(at(0).at(-0.5)).toBeCloseTo(-0.5);
+    expect(at(20).at(-0.5)).toBeCloseTo(-0.5);
+    expect(at(140).at(139.5)).toBeCloseTo(-0.5);
+    expect(at(null).at(153.5)).toBeCloseTo(-0.5);
+  });
   it('counts steps until an epoch is over', () => {
     const first = axisOf([], 0, { step: 40, epoch: 0 });
     expect([first.kind, first.domain, first.at(7)]).toEqual(['step', [0, 40], 7]);

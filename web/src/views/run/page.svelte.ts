@@ -59,6 +59,16 @@ export class RunPage {
     return first?.[0] ?? this.data.series[0]?.segment ?? 0;
   });
 
+  /** The least step of the curves by step that were read. */
+  private readonly first = $derived.by(() => {
+    let first: number | null = null;
+    for (const info of this.data.series) {
+      const step = info.segment === this.segment && info.axis === 'step' ? this.points.whole(info.key)?.steps[0] : undefined;
+      if (step !== undefined) first = Math.min(first ?? step, step);
+    }
+    return first;
+  });
+
   /** The x axis of a segment. */
   axisFor(segment: number): Axis {
     const detail = this.data.detail;
@@ -67,7 +77,7 @@ export class RunPage {
     for (const card of this.data.cards.values())
       if (card.segment === segment) for (const [, to] of spansOf(card)) epoch = Math.max(epoch ?? 0, to);
     const step = detail && detail.segments <= 1 && detail.row.steps > 0 ? detail.row.steps - 1 : null;
-    return axisOf(marks, segment, { step, epoch });
+    return axisOf(marks, segment, { step, epoch, first: segment === this.segment ? this.first : null });
   }
 
   /** Select a finding; what its line and epochs are follows from it. */
