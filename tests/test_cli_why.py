@@ -33,7 +33,7 @@ def test_a_nan_leads_to_the_inputs(tmp_path: Path) -> None:
     said = trema("why", "last", "loss-nan", cwd=tmp_path).stdout
     assert said.startswith("the loss blew up; fix first: inputs are not scaled")
     assert "because" in said
-    assert "train.py:12" in said
+    assert "train.py:11" in said
     answer = json.loads(trema("why", "last", "loss-nan", "--json", cwd=tmp_path).stdout)
     checks = [finding["check"] for finding in answer["chains"][0]]
     assert (checks[0], checks[-1]) == ("nonfinite-loss", "input-scale")

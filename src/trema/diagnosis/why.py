@@ -93,6 +93,7 @@ def answer(
     by_key = {_key(item): item for item in reversed(findings)}
     explained = {key: _causes(item) for key, item in by_key.items()}
     starts = _starts(findings, explained, relations, symptom)
+    starts.sort(key=lambda start: min(_rank(by_key[key]) for key in chain(start, explained)[0]))
     chains, roots = [], dict[str, None]()
     for start in starts[:_CHAINS]:
         reached, ends = chain(start, explained)
@@ -142,8 +143,7 @@ def _starts(
         chosen = chosen or [_key(item) for item in findings[:1]]  # they explain each other
     chosen = list(dict.fromkeys(chosen))
     inner = {key for start in chosen for key in chain(start, explained)[0][1:]}
-    ends = [key for key in chosen if key not in inner] or chosen[:1]
-    return sorted(ends, key=chosen.index)
+    return [key for key in chosen if key not in inner] or chosen[:1]
 
 
 def _key(finding: Mapping[str, Any]) -> str:
