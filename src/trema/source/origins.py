@@ -29,20 +29,20 @@ def origin(location: Location) -> Location | None:
 
     Names are followed to their assignments, conversions and splits to what they were given, and
     functions of the same file to what they return. The last expression that the text shows is
-    told, so at worst it is the one at `location`; None where the file has changed.
+    told; None where that is only a name, as of a parameter, or the file has changed.
     """
     tree = current_tree(location)
     node = _node_at(tree, location) if tree is not None else None
     if tree is None or node is None:
         return None
-    seen: set[ast.AST] = set()
+    seen: set[ast.AST] = {node}
     for _ in range(_HOPS):
         following = _before(tree, node)
         if following is None or following in seen:
             break
         seen.add(following)
         node = following
-    return tree.location(node)
+    return None if isinstance(node, ast.Name) else tree.location(node)
 
 
 def _node_at(tree: SourceTree, location: Location) -> ast.expr | None:

@@ -192,6 +192,7 @@ class JaxStepper:
     def _facts(self, state: Any, batch: Any) -> Seen:
         seen = Seen()
         x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+        self.observer.see_batch(x, y)
         if self._custom:
             self._host_tensors(seen, "input", x)
             self._host_tensors(seen, "target", y)

@@ -223,6 +223,7 @@ class TorchStepper:
             x, y, _ = keras.utils.unpack_x_y_sample_weight(data[0])
             self._tensors(seen, "input", x)
             self._tensors(seen, "target", y)
+            observer.see_batch(x, y)
             if collector is not None:
                 self._tensors(seen, "output", collector.y_pred)
                 seen.head = self._outputs.get(id(collector.y_pred))

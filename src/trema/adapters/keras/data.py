@@ -36,6 +36,8 @@ class FitCall:
     has_validation: bool = False
     batch_size: int | None = None
     epochs: int | None = None
+    shuffle: bool | None = None
+    weighted: bool = False  # classes or samples carry weights
     callbacks: list[Any] = field(default_factory=list)
     callback_list: Any = None
     site: CallSite | None = None
@@ -67,6 +69,8 @@ def _read(frame: Any, names: Any) -> FitCall:
         has_validation=validation is not None,
         batch_size=names.get("batch_size"),
         epochs=names.get("epochs"),
+        shuffle=names.get("shuffle") if isinstance(names.get("shuffle"), bool) else None,
+        weighted=names.get("class_weight") is not None or names.get("sample_weight") is not None,
         callbacks=list(getattr(callbacks, "callbacks", ())),
         callback_list=callbacks,
         site=CallSite(user.f_code, user.f_lasti) if user is not None else None,

@@ -18,6 +18,7 @@ from trema.core.facts import Layer, LossInfo, OptimizerInfo, Place
 from trema.source.construction import Sites
 from trema.source.frames import CallSite, call_site, is_user_file
 from trema.source.layers import LayerSpec
+from trema.source.origins import origin
 from trema.source.matching import find_calls, match_call, match_layers
 from trema.source.reading import source_tree
 from trema.source.scopes import assignment
@@ -185,6 +186,9 @@ def places_of(fit: Location | None, compile_place: Location | None, method: str)
         source = assignment(data) if text is not None and text.isidentifier() else None
         if source is not None:
             places.append(Place(role="data-source", location=source))
+        read = origin(data)
+        if read is not None:
+            places.append(Place(role="load", location=read))
     targets = argument(fit, "y", 1)
     if targets is not None:
         places.append(Place(role="targets", location=targets))
@@ -192,6 +196,9 @@ def places_of(fit: Location | None, compile_place: Location | None, method: str)
         value = argument(fit, name, position)
         if value is not None:
             places.append(Place(role="validation", location=value))
+            read = origin(value) if name == "validation_data" else None
+            if read is not None:
+                places.append(Place(role="load-validation", location=read))
             break
     return places
 

@@ -18,11 +18,13 @@ import numpy as np
 from trema.adapters.keras import data as fit_data
 from trema.adapters.keras.collect import replace, restore
 from trema.adapters.keras.data import FitCall
+from trema.adapters.keras.datasets import keep_batch, splits_of, tell, tell_datasets
 from trema.adapters.keras.describe import infer_inputs, infer_outputs
 from trema.adapters.keras.graph import ModelGraph, parameters_of
 from trema.adapters.keras.info import run_info
 from trema.adapters.keras.seen import Seen, add_tensor, form
 from trema.core.facts import TRAIN, VALIDATION, Fact, Observation, Phase, Snapshot
+from trema.core.passing import Passing
 from trema.core.reduce import tensor_statistics
 from trema.engine.session import Session
 
@@ -71,6 +73,7 @@ class Observer:
         self.told_origin = False
         self.told_loss = False
         self.attached = False
+        self._passing: Passing | None = None
         self._undo: list[tuple[Any, str, Any]] = []
         self._described = False
         self._last_time = 0.0
@@ -137,10 +140,26 @@ class Observer:
         try:
             if self.call.has_validation:
                 self._compare(self.call)
+            splits = splits_of(self.call)
+            if TRAIN not in splits or splits[TRAIN].source != "arrays":
+                self._passing = Passing(self.session.config.memory)
+            tell_datasets(self.segment, splits)
         finally:  # hold neither the data nor the frame's list of callbacks
             self.call = dataclasses.replace(
                 self.call, x=None, y=None, validation_x=None, validation_y=None, callback_list=None
             )
+
+    def see_batch(self, x: Any, y: Any) -> None:
+        """A batch of a sampled step, kept where the data cannot be read whole."""
+        if self._passing is not None and not self._passing.full:
+            keep_batch(self._passing, x, y)
+
+    def _tell_passing(self) -> None:
+        """The batches of the first epoch stand for the data."""
+        passing, self._passing = self._passing, None
+        split = passing.split(weighted=self.call.weighted) if passing is not None else None
+        if split is not None:
+            tell(self.segment, split, TRAIN, self.step)
 
     def refresh(self) -> None:
         """Describe again a model that was built by its first step."""
@@ -207,6 +226,8 @@ class Observer:
         if not self._described:
             self._described = True
             self._describe(seen)
+        if self._passing is not None and self._passing.full:
+            self._tell_passing()
         self._record(seen.values(), TRAIN, self.step)
         self.judge(seen, self.step)
         self.next = self.schedule.observed(self.step)
@@ -310,6 +331,7 @@ class Observer:
         """Metrics of an epoch, both phases apart."""
         self.epoch = epoch
         self.segment.steps = max(self.segment.steps, self.step)
+        self._tell_passing()
         numbers = {name: number(value) for name, value in logs.items()}
         train = {n: v for n, v in numbers.items() if v is not None and not n.startswith("val_")}
         other = {n[4:]: v for n, v in numbers.items() if v is not None and n.startswith("val_")}

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
-from trema.core.facts import TRAIN, VALIDATION, Fact, Observation
+from trema.adapters.torch.datasets import Datasets
+from trema.core.facts import TRAIN, VALIDATION, Fact, Observation, Phase
 from trema.core.samples import fingerprints, overlap
 from trema.engine.session import Segment
 
@@ -49,6 +50,8 @@ class Epochs:
 
     def __init__(self, segment: Segment, locate: Callable[[], None] = lambda: None) -> None:
         self.segment = segment
+        self._datasets = Datasets(segment)
+        self._placed: set[Phase] = set()  # phases whose loaders have their lines
         self._locate = locate  # called when the validation data are known
         self.epoch = 0
         self.train_loader: DataLoader[Any] | None = None
@@ -136,6 +139,7 @@ class Epochs:
         if seen is not None and (same or mean is None):
             validation_values.setdefault("loss", seen)
         self.tell_overlap()
+        self._datasets.end_epoch(self._last_step, judged=self._validation.count > 0)
         if train_values:
             self.segment.metrics(self.epoch, TRAIN, train_values, step=self._last_step)
         if validation_values:
@@ -160,6 +164,19 @@ class Epochs:
         if self.train_loader is not None and whole(self.train_loader.dataset) is not None:
             return False
         return self._streamed[training] < STREAM_SAMPLES
+
+    def see_batch(
+        self, phase: Phase, inputs: dict[str, Tensor], target: Tensor | None, step: int
+    ) -> None:
+        """A batch of a sampled step, from which the data as a whole can be known."""
+        loader = self.train_loader if phase == TRAIN else self.validation_loader
+        if phase == VALIDATION and self._latest is not loader:
+            if loader is not None or (self.train_loader is not None and not self.begins):
+                return  # a look at the training data, or at a second validation set
+        if loader is not None and phase not in self._placed:
+            self._placed.add(phase)
+            self._locate()
+        self._datasets.see(phase, loader, inputs, target, step)
 
     def see_inputs(self, inputs: dict[str, Tensor], training: bool) -> None:
         """Fingerprint a batch as it passes, where the data sets cannot be read whole."""

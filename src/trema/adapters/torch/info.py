@@ -122,7 +122,9 @@ def _with_shape(layer: Layer, shapes: Mapping[str, tuple[int, ...]], batch: int 
 
 
 def located(
-    sites: Mapping[str, CallSite], validation_loader: DataLoader[Any] | None
+    sites: Mapping[str, CallSite],
+    train_loader: DataLoader[Any] | None,
+    validation_loader: DataLoader[Any] | None,
 ) -> tuple[Place, ...]:
     """The places in the user's code by role."""
     places: dict[str, Location] = {}
@@ -138,4 +140,12 @@ def located(
     choice = locate.data_location(validation_loader)
     if choice is not None:
         places["validation"] = choice
+    if (data := locate.data_location(train_loader)) is not None:
+        places["data"] = data
+    read = locate.load_location(train_loader, places.get("inputs"))
+    if read is not None:
+        places["load"] = read
+    read = locate.load_location(validation_loader, None)
+    if read is not None:
+        places["load-validation"] = read
     return tuple(Place(role=role, location=location) for role, location in places.items())

@@ -18,6 +18,7 @@ from trema.source.construction import Sites
 from trema.source.frames import call_site, is_user_file
 from trema.source.layers import LayerSpec
 from trema.source.matching import match_call, match_layers
+from trema.source.origins import origin
 from trema.source.syntax import argument
 
 #: Where objects were made, known when Trema was there first (``trema run``).
@@ -141,4 +142,24 @@ def data_location(loader: DataLoader[Any] | None) -> Location | None:
         place = site_of(thing)
         if place is not None:
             return place
+    return None
+
+
+def load_location(loader: DataLoader[Any] | None, inputs: Location | None) -> Location | None:
+    """Where the data of a loader, or of the model's argument, are read."""
+    starts = [inputs]
+    if loader is not None:
+        dataset = loader.dataset
+        while isinstance(dataset, Subset):
+            dataset = dataset.dataset
+        made_at, loaded_at = site_of(dataset), site_of(loader)
+        starts = [
+            argument(made_at, "tensors", 0) if made_at is not None else None,
+            argument(loaded_at, "dataset", 0) if loaded_at is not None else None,
+            inputs,
+        ]
+    for start in starts:
+        found = origin(start) if start is not None else None
+        if found is not None:
+            return found
     return None

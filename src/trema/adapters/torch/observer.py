@@ -183,6 +183,7 @@ class Observer:
         if self._validation_seen >= VALIDATION_BATCHES:
             return
         self._validation_seen += 1
+        self.epochs.see_batch(VALIDATION, inputs, None, self.step)
         values: Values = {}
         values |= tensor_facts(self.segment, self.step, "input", inputs, VALIDATION)
         out = main_output(output)
@@ -350,7 +351,7 @@ class Observer:
         self.segment.update(places=self._located())
 
     def _located(self) -> tuple[Place, ...]:
-        return located(self._places, self.epochs.validation_loader)
+        return located(self._places, self.epochs.train_loader, self.epochs.validation_loader)
 
     def _see_gradients(self, optimizer: torch.optim.Optimizer) -> None:
         self._check_finite(optimizer)
@@ -381,6 +382,8 @@ class Observer:
         first = next(iter(self._inputs.values()), None)
         if first is not None and first.ndim:
             values[Fact.BATCH_SIZE, ""] = float(first.shape[0])
+        target = call.target if call is not None else None
+        self.epochs.see_batch(TRAIN, self._inputs, target, self.step)
         values |= layer_facts(self._activations)
         values |= parameter_facts(parameters, self._before, self._share)
         if self.segment.schedule.distributions:

@@ -1,0 +1,66 @@
+"""The first rows of a data set that cannot be read whole, kept as its batches pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from trema.core.sketching import Split
+
+#: Rows kept, at most.
+ROWS = 4096
+#: Bytes kept, at most; less where ``Config.memory`` is small.
+BYTES = 8 * 2**20
+
+
+class Passing:
+    """Copies of the first batches of one split, in the order in which they came.
+
+    memory : bytes that Trema may hold in all; a sixteenth of it is used here at most
+    """
+
+    def __init__(self, memory: int = 256 * 2**20) -> None:
+        self.full = False
+        self._left = min(BYTES, memory // 16)
+        self._rows = 0
+        self._inputs: list[dict[str, np.ndarray]] = []
+        self._targets: list[np.ndarray | None] = []
+
+    def add(self, inputs: Mapping[str, np.ndarray], targets: np.ndarray | None) -> None:
+        """Keep the rows of a batch, or as many as there is room for."""
+        sizes = {len(array) for array in inputs.values() if array.ndim}
+        forms = {name: array.shape[1:] for name, array in inputs.items()}
+        before = {n: a.shape[1:] for n, a in self._inputs[0].items()} if self._inputs else forms
+        if self.full or len(sizes) != 1 or forms != before:
+            return  # sequences of another length cannot stand in one array
+        size = sizes.pop()
+        if targets is not None and (not targets.ndim or len(targets) != size):
+            targets = None
+        width = sum(array.nbytes for array in inputs.values()) / max(1, size)
+        room = min(size, ROWS - self._rows, int(self._left / max(width, 1.0)))
+        if room < size:
+            self.full = True
+        if room <= 0:
+            return
+        self._inputs.append({name: np.array(array[:room]) for name, array in inputs.items()})
+        self._targets.append(None if targets is None else np.array(targets[:room]))
+        self._rows += room
+        self._left -= int(width * room)
+
+    def split(self, *, shuffled: bool | None = None, weighted: bool = False) -> Split | None:
+        """The rows kept as one split; None when there are none."""
+        if not self._inputs:
+            return None
+        joined = {n: np.concatenate([part[n] for part in self._inputs]) for n in self._inputs[0]}
+        shapes = {None if t is None else t.shape[1:] for t in self._targets}
+        targets = None
+        if len(shapes) == 1 and None not in shapes:
+            targets = np.concatenate([t for t in self._targets if t is not None])
+        return Split(
+            inputs=joined,
+            targets=targets,
+            source="batches",
+            shuffled=shuffled,
+            weighted=weighted,
+        )
