@@ -301,3 +301,15 @@ def test_the_demo_finds_its_three_bugs_at_their_lines(tmp_path: Path) -> None:
         "input-scale": "loss = criterion(model(x), y)",
         "split-overlap": "validation_data = TensorDataset(images[2400:], labels[2400:])",
     }
+
+
+def test_the_index_is_brought_up_to_date_or_made_anew(tmp_path: Path) -> None:
+    trema("run", "--quiet", script(tmp_path, HEALTHY), cwd=tmp_path)
+    url = f"sqlite:///{tmp_path / 'index.db'}"
+    said = [
+        trema("index", *options, "--url", url, cwd=tmp_path).stdout.split()[2]
+        for options in ((), (), ("--rebuild",))
+    ]
+    assert said[0] != "0"
+    assert said[1] == "0"  # nothing new
+    assert said[2] == said[0]

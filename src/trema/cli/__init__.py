@@ -211,12 +211,13 @@ def prune(
 @app.command()
 def index(
     url: Annotated[str | None, typer.Option(help="The database; default SQLite.")] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Drop the index first.")] = False,
     dir: Dir = None,
 ) -> None:
     """Bring the index of all runs up to date with the journals."""
     from trema.cli.prune import index_folder
 
-    index_folder(dir, url)
+    index_folder(dir, url, rebuild=rebuild)
 
 
 @app.command()

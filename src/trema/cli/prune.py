@@ -74,8 +74,8 @@ def _running(run: RunFolder) -> bool:
     return alive(run.metadata) and read_document(run)["run"]["state"] == "running"
 
 
-def index_folder(dir: Path | None, url: str | None) -> None:
-    """Bring the index up to date.
+def index_folder(dir: Path | None, url: str | None, *, rebuild: bool) -> None:
+    """Bring the index up to date, or make it anew.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def index_folder(dir: Path | None, url: str | None) -> None:
     try:
         from trema.store.index import index_runs
 
-        taken = index_runs(root_folder(dir), url)
+        taken = index_runs(root_folder(dir), url, rebuild=rebuild)
     except ModuleNotFoundError as error:
         raise MissingExtra("trema index", "server") from error
     print(f"took in {taken:,} record{'s' * (taken != 1)}")
