@@ -56,6 +56,7 @@ def _rows(dir: Path | None) -> Iterator[tuple[bool | None, str, str]]:
         fix = "" if found or known else hint
         yield (True if found else None), f"{package} {found or 'is not installed'}", fix
     yield _writable(root_folder(dir))
+    yield from _settings()
     yield from _server()
     yield from _checks()
 
@@ -78,6 +79,34 @@ def _writable(root: Path) -> tuple[bool, str, str]:
         fix = "name a folder that can be written: --dir, or the variable TREMA_DIR"
         return False, f"{root} cannot be written ({reason})", fix
     return True, f"runs are kept in {root}", ""
+
+
+def _settings() -> Iterator[tuple[bool | None, str, str]]:
+    """The file of settings, what is set where, and what does not hold."""
+    from trema.checks.base import all_checks
+    from trema.checks.configure import configured
+    from trema.core.config import Config
+
+    config = Config.of()
+    file = config.origin.file if config.origin is not None else None
+    yield (
+        (True, f"settings of {file}", "")
+        if file is not None
+        else (None, "no settings: no trema.toml and no [tool.trema] in a pyproject.toml", "")
+    )
+    for name, value in config.changed().items():
+        if name != "checks":
+            yield True, f"{name} = {value!r} ({config.place(name)})", ""
+    for check, table in config.checks.items():
+        for name, value in table.items():
+            place = config.place(f"checks.{check}.{name}")
+            yield True, f"checks.{check}.{name} = {value!r} ({place})", ""
+    try:
+        _, problems = configured(all_checks(), config)
+    except Exception:  # told with the checks
+        problems = []
+    for problem in (*config.problems, *problems):
+        yield False, problem, "correct it; everything else holds"
 
 
 def _server() -> Iterator[tuple[bool | None, str, str]]:

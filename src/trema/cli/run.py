@@ -89,7 +89,7 @@ def run_program(words: list[str], module: str | None, options: Options) -> int:
     recorder = Recorder(options.stop_on)
     wire()
     active.sink_factories.append(lambda config: recorder)
-    config = Config.of(console=not options.quiet)
+    config = Config.of(script=program.path, console=False if options.quiet else None)
     active.start(options.name or default_name(program.path), config=config)
     autoattach.install()
     code, state = _run(program, recorder)

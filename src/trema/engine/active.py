@@ -50,7 +50,8 @@ def start(
         For an option that does not exist.
     """
     global _session, _pid, _script
-    settings = config or Config.of(**options)  # also tells unknown options to a running session
+    # also tells unknown options to a running session
+    settings = config.resolved() if config is not None else Config.of(**options)
     with _lock:
         running = current()
         if running is not None:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from trema.checks.base import Check, all_checks, load_plugins
+from trema.checks.configure import configured, told
 from trema.core.config import Config
 from trema.core.diagnosis import Diagnosis, Kind
 from trema.core.facts import (
@@ -117,10 +118,8 @@ class Session:
 
     def _load_checks(self) -> None:
         self.check_types = all_checks()
-        for check_id, check in self.check_types.items():
-            if check_id in self.config.ignore or (check.preview and not self.config.preview):
-                continue
-            self.checks[check_id] = check()
+        self.checks, problems = configured(self.check_types, self.config)
+        self.notes += [*self.config.problems, *problems]
         self.failed_checks |= {f"entry point {k}": v for k, v in load_plugins().items()}
 
     def _open_journal(self) -> None:
@@ -140,6 +139,7 @@ class Session:
             name=self.name,
             framework=self.framework,
             trema=self._version,
+            config=told(self.config),
         )
 
     # guard --------------------------------------------------------------------------------
@@ -277,6 +277,7 @@ class Session:
                 "outputs": info.outputs,
                 "records_lost": journal.lost if journal else 0,
                 "notes": list(self.notes),
+                "config": told(self.config),
             },
             "findings": findings,
             "clear": clear,
