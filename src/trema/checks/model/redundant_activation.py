@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, situation, snippets_beside
+from trema.checks.combination import BOUNDS
 from trema.checks.outputs import EDGE, Head, Outputs, read_head, read_outputs, several_outputs
 from trema.checks.sketch import Facts, classifier, cross_entropy, dense, op, relu
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
@@ -14,33 +15,20 @@ from trema.core.facts import Fact, Layer, RunInfo
 from trema.core.history import History
 from trema.core.numbers import show
 
-#: Functions with the values they cannot leave: (least, most).
-BOUNDS = {
-    "relu": (0.0, float("inf")),
-    "relu6": (0.0, 6.0),
-    "softplus": (0.0, float("inf")),
-    "tanh": (-1.0, 1.0),
-    "hard-tanh": (-1.0, 1.0),
-    "softsign": (-1.0, 1.0),
-    "elu": (-1.0, float("inf")),
-    "selu": (-1.7581, float("inf")),
-    "gelu": (-0.17, float("inf")),
-    "silu": (-0.2785, float("inf")),
-    "swish": (-0.2785, float("inf")),
-    "sigmoid": (0.0, 1.0),
-}
 #: These cut logits off or hold them within narrow bounds; the others only bend them.
 CUTTING = frozenset({"relu", "relu6", "tanh", "hard-tanh", "softsign", "sigmoid"})
+_ANY_SOFTMAX = frozenset({"softmax", "log-softmax"})
+_PROBABILITIES = _ANY_SOFTMAX | {"sigmoid"}
 CLASS_LOSSES = frozenset({"cross-entropy", "nll", "binary-cross-entropy"})
 
 
 @register
 @dataclass(frozen=True, kw_only=True)
 class RedundantActivation(Check):
-    """A hidden-layer activation on logits, or a softmax over a single unit.
+    """A hidden-layer activation on logits.
 
     Why it matters: ReLU sets half of the logits to the same zero and stops their gradients; tanh
-    holds them within -1…1; a softmax over one unit always gives 1.
+    holds them within -1…1.
     May be wrong when: logits are bounded on purpose, or the layer is not the head of a classifier.
     References: Schoop et al. (2021), Umlaut's `activation_final_layer`; Goodfellow et al. (2016),
     Deep Learning, section 6.2.2.
@@ -53,10 +41,6 @@ class RedundantActivation(Check):
     needs = frozenset({Fact.LOSS_KIND, Fact.LAYERS})
     uses: ClassVar[frozenset[Fact]] = frozenset({Fact.OUTPUT_MIN, Fact.OUTPUT_MAX})
     fixes = (Fix("remove the activation: logits may take any value"),)
-    one_unit_fixes: ClassVar[tuple[Fix, ...]] = (
-        Fix("for two classes use one unit with a sigmoid and binary cross-entropy"),
-        Fix("use one unit per class with a softmax and cross-entropy"),
-    )
     snippets = snippets_beside(__file__)
     links = Links(
         search="relu on output layer classification {framework}",
@@ -69,54 +53,23 @@ class RedundantActivation(Check):
         if loss is None or several_outputs(history):
             return
         head, outputs = read_head(history.run), read_outputs(history)
-        if self._one_unit(head, outputs):
-            yield self._constant(head, outputs)
-        elif loss.kind in CLASS_LOSSES:
+        if loss.kind in CLASS_LOSSES:
             found = self._on_logits(loss.reads, head, outputs)
             if found is not None:
                 yield found
-
-    # a softmax over one unit --------------------------------------------------------------
-
-    def _one_unit(self, head: Head, outputs: Outputs | None) -> bool:
-        if head.function not in ("softmax", "log-softmax") or head.last is None:
-            return False
-        if head.last.kind != "linear" or head.last.config.get("units") != 1:
-            return False
-        constant = 1.0 if head.function == "softmax" else 0.0
-        return outputs is None or (
-            abs(outputs.minimum - constant) <= EDGE and abs(outputs.maximum - constant) <= EDGE
-        )
-
-    def _constant(self, head: Head, outputs: Outputs | None) -> Diagnosis:
-        layer = head.layer or head.last
-        name = layer.name if layer is not None else ""
-        constant = 1.0 if head.function == "softmax" else 0.0
-        seen = outputs.maximum if outputs is not None else constant
-        return self.diagnosis(
-            f"the {head.function} of `{name}` runs over one unit, so every output is "
-            f"{show(constant)}",
-            Evidence(Fact.OUTPUT_MAX, seen, limit=constant, name=name),
-            where=Where(layer=name or None),
-            location=layer.location if layer is not None else None,
-            severity=Severity.CRITICAL,
-            confidence="measured",
-            title="softmax over one unit",
-            fixes=self.one_unit_fixes,
-        )
 
     # an activation on logits --------------------------------------------------------------
 
     def _on_logits(self, reads: str, head: Head, outputs: Outputs | None) -> Diagnosis | None:
         if reads == "logits" and head.layer is not None:
-            if head.function == "sigmoid" or head.function not in BOUNDS:
+            if head.function in _PROBABILITIES or head.function not in BOUNDS:
                 return None  # a sigmoid here is double-softmax
             if not _within(head.function, outputs):
                 return None
             return self._found(head.function, head.layer, "the loss, which reads logits", outputs)
         if head.function in ("softmax", "log-softmax", "sigmoid") and head.before is not None:
             function, layer = head.before
-            if function in BOUNDS:
+            if function in BOUNDS and function not in _ANY_SOFTMAX:
                 return self._found(function, layer, head.function or "", None)
         return None
 
@@ -177,10 +130,6 @@ def _firing_cases() -> Iterator[Case]:
     yield fires("ReLU before a softmax", situation(built_in, facts=_seen(0, 1)))
     bounded = _net(dense("fc2", 32, 10, "tanh"), reads="logits")
     yield fires("tanh on logits", situation(bounded, facts=_seen(-0.9, 0.95)))
-    one = _net(dense("fc2", 32, 1, "softmax"), reads="probabilities", kind="binary-cross-entropy")
-    yield fires(
-        "a softmax over one unit", situation(one, facts=_seen(1, 1)), severity=Severity.CRITICAL
-    )
 
 
 def _quiet_cases() -> Iterator[Case]:
@@ -213,7 +162,3 @@ def _quiet_cases() -> Iterator[Case]:
     )
     scaled = _net(dense("fc2", 32, 10, "tanh"), op("scale", "times_10", scale=10.0), reads="logits")
     yield quiet("bounded logits, scaled afterwards", situation(scaled, facts=_seen(-9, 9)))
-    maps = _net(
-        Layer(name="map", kind="conv", config={"units": 1}), op("softmax"), reads="probabilities"
-    )
-    yield quiet("a softmax over the places of one map", situation(maps, facts=_seen(0, 0.1)))
