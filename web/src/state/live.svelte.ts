@@ -4,6 +4,7 @@ import { ApiError, type Changes, follow, get } from '../api/client';
 
 const POLL = 3000; // ms
 const RETRY = 2000; // ms
+const AGAIN = 20; // polls, after which the stream is tried once more
 const QUICK = 4000; // ms: a stream that ends sooner than this was probably cut by a proxy
 
 type Connection = 'connecting' | 'live' | 'polling' | 'offline' | 'locked';
@@ -37,23 +38,17 @@ class Live {
   }
 
   private async run(): Promise<never> {
-    let cut = 0; // streams in a row that ended at once
+    let cut = 0; // streams in a row that failed or ended at once
+    let asked = 0; // polls since the stream was last tried
     for (;;) {
-      const begun = Date.now();
       try {
-        if (cut < 2) {
-          await follow(
-            this.cursor,
-            (changes) => {
-              this.connection = 'live';
-              this.take(changes);
-            },
-            new AbortController().signal,
-          );
-          cut = Date.now() - begun < QUICK ? cut + 1 : 0;
+        if (cut < 2 || asked >= AGAIN) {
+          asked = 0;
+          cut = (await this.streamed()) ? 0 : cut + 1;
         } else {
           this.take(await get<Changes>('changes', { cursor: this.cursor }));
           this.connection = 'polling';
+          asked += 1;
           await pause(POLL);
         }
       } catch (error) {
@@ -61,6 +56,26 @@ class Live {
         await pause(RETRY);
       }
     }
+  }
+
+  /** Follow the stream until it ends; whether it lasted, as it does where no proxy cuts it. */
+  private async streamed(): Promise<boolean> {
+    const begun = Date.now();
+    try {
+      await follow(
+        this.cursor,
+        (changes) => {
+          this.connection = 'live';
+          this.take(changes);
+        },
+        new AbortController().signal,
+      );
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) throw error;
+    }
+    const lasted = Date.now() - begun >= QUICK;
+    if (!lasted) await pause(500);
+    return lasted;
   }
 }
 
