@@ -200,6 +200,26 @@ def test_sources_are_kept(tmp_path: Path, store: Store, follower: Follower) -> N
     assert len(store.sources(run.id)) == 4
 
 
+def test_a_run_of_links_shows_nothing_of_this_machine(
+    tmp_path: Path, store: Store, follower: Follower
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "key").write_text("secret")
+    (home / "log").write_text('{"kind": "log", "segment": 0, "text": "secret"}\n')
+    run, log = start(tmp_path)
+    log_steps(log, 0, 1)
+    (run.path / "source").symlink_to(home)
+    run.journal(1).symlink_to(home / "log")
+    follower.step()
+    assert store.sources(run.id) == []
+    assert list(store.journals(run.id)) == [0]
+    index_runs(tmp_path, f"sqlite:///{tmp_path / 'other.db'}")
+    other = open_store(f"sqlite:///{tmp_path / 'other.db'}")
+    assert other.sources(run.id) == []
+    other.close()
+
+
 def test_what_people_did_is_replayed(tmp_path: Path, store: Store, follower: Follower) -> None:
     run, _ = start(tmp_path)
     act(tmp_path, mute(2, run=run.id, data={"check": "dead-units"}), mute(3))

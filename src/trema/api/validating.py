@@ -10,6 +10,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from trema.core.errors import UsageError
+from trema.core.nesting import DEPTH
 from trema.journal.folder import clean_name
 from trema.journal.reader import parse
 from trema.journal.writer import RECORD_LIMIT
@@ -17,7 +18,6 @@ from trema.journal.writer import RECORD_LIMIT
 METADATA_LIMIT = 64 * 1024  # bytes of JSON
 LINES = 100_000  # of one request
 NAME = 1000  # characters
-DEPTH = 64  # lists and objects within each other
 #: Fields that hold a name; other text may be long: messages, snippets, diffs.
 _NAMES = frozenset(
     {"check", "fact", "framework", "id", "kind", "layer", "loss", "name", "parameter", "part"}

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from trema.core.errors import RunNotFound, did_you_mean
+from trema.core.nesting import too_deep
 from trema.core.numbers import dumps
 
 SCHEMA = 1
 NAME_LIMIT = 120  # characters
+METADATA_LIMIT = 2**20  # bytes of run.json
 
 
 def clean_name(name: str) -> str:
@@ -42,11 +44,14 @@ class RunFolder:
     @property
     def metadata(self) -> dict[str, Any]:
         """What ``run.json`` holds; empty when it is missing or damaged."""
+        path = self.path / "run.json"
         try:
-            data = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            if not is_plain(path) or path.stat().st_size > METADATA_LIMIT:
+                return {}
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
             return {}
-        return data if isinstance(data, dict) else {}
+        return data if isinstance(data, dict) and not too_deep(data) else {}
 
     @property
     def name(self) -> str:
@@ -55,7 +60,7 @@ class RunFolder:
 
     def journals(self) -> list[Path]:
         """The journals of all ranks, rank 0 first."""
-        return sorted(self.path.glob("rank-*.jsonl"), key=_rank_of)
+        return sorted(filter(is_plain, self.path.glob("rank-*.jsonl")), key=_rank_of)
 
     def journal(self, rank: int) -> Path:
         """The journal of one rank."""
@@ -164,6 +169,11 @@ def find_run(root: Path, wanted: str) -> RunFolder:
     raise RunNotFound(f"there is no run {wanted!r}: {hint}")
 
 
+def is_plain(path: Path) -> bool:
+    """Whether it is a file: a link may lead out of the run, and a pipe may never end."""
+    return path.is_file() and not path.is_symlink()
+
+
 def remove_run(run: RunFolder) -> None:
     """Delete a run and all that belongs to it."""
     shutil.rmtree(run.path)
@@ -177,7 +187,7 @@ def alive(metadata: dict[str, Any]) -> bool:
     if metadata.get("host") != socket.gethostname():
         return True
     pid = metadata.get("pid")
-    if not isinstance(pid, int):
+    if not isinstance(pid, int) or not 0 < pid < 2**31:
         return False
     if os.name == "nt":  # os.kill would end the process there
         return True

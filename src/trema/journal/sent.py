@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from trema.core.numbers import dumps
-from trema.journal.folder import RunFolder
+from trema.journal.folder import RunFolder, is_plain
 
 _JOURNAL = re.compile(r"rank-(0|[1-9]\d{0,8})\.jsonl")
 _STATE = re.compile(r"sync(?:-\d{1,9})?\.json")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _STATE_LIMIT = 2**20  # bytes
 
 
@@ -148,7 +149,7 @@ def _read(path: Path) -> Sent | None:
     if not _STATE.fullmatch(path.name):
         return None
     try:
-        if path.stat().st_size > _STATE_LIMIT:
+        if not is_plain(path) or path.stat().st_size > _STATE_LIMIT:
             return None
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -161,7 +162,7 @@ def _read(path: Path) -> Sent | None:
         ranks={
             int(rank): Rank(*(_count(of.get(key)) for key in ("sent", "skipped", "dropped")))
             for rank, of in (ranks.items() if isinstance(ranks, dict) else ())
-            if rank.isdecimal() and isinstance(of, dict)
+            if _NUMBER.fullmatch(rank) and isinstance(of, dict)
         },
         sources={
             name: mark
@@ -169,9 +170,13 @@ def _read(path: Path) -> Sent | None:
             if isinstance(mark, list)
         },
         problem=problem if isinstance(problem, str) else None,
-        time=float(data["time"]) if isinstance(data.get("time"), int | float) else 0.0,
+        time=_moment(data.get("time")),
     )
 
 
+def _moment(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and abs(value) < 1e12 else 0.0
+
+
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and 0 < value < 2**63 else 0

@@ -178,5 +178,6 @@ def _files_of(path: str) -> list[str]:
         return sorted(
             entry.path
             for entry in entries
-            if entry.name == "run.json" or journal_rank(entry.name) is not None
+            if (entry.name == "run.json" or journal_rank(entry.name) is not None)
+            and entry.is_file(follow_symlinks=False)
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trema.core.facts import TRAIN, VALIDATION, Fact
+from trema.core.nesting import too_deep
 from trema.core.numbers import decode, decode_array, encode
 from trema.store.base import SeriesKey
 from trema.store.packing import Column, Value
@@ -47,7 +48,7 @@ class Intake:
 
 
 def take_in(records: Iterable[Mapping[str, Any]], rank: int) -> Intake:
-    """All that the records of one rank say."""
+    """All that the records of one rank say; one that nests too deep to be written is damaged."""
     intake = Intake(rank=rank)
     for record in records:
         kind, segment = record.get("kind"), whole(record.get("segment", 0))
@@ -59,6 +60,8 @@ def take_in(records: Iterable[Mapping[str, Any]], rank: int) -> Intake:
             _metrics(intake, record, segment)
         elif kind == "log":
             _log(intake, record, segment)
+        elif too_deep(record):
+            continue
         elif kind == "finding":
             _finding(intake, record.get("finding"), segment)
         elif isinstance(kind, str) and kind in EVENT_KINDS:

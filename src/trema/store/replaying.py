@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trema.core.errors import UsageError
+from trema.core.nesting import too_deep
 from trema.journal.folder import RunFolder
 from trema.journal.reader import Cursor, read
 from trema.store.base import Store
@@ -47,7 +48,7 @@ def keep_sources(store: Store, folder: RunFolder, known: Collection[str]) -> dic
 
 def _files(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Files below a folder by their path in it; links are not followed: they may lead out."""
-    folders, left = [(str(root), "")], SOURCE_FILES
+    folders, left = [] if root.is_symlink() else [(str(root), "")], SOURCE_FILES
     while folders:
         place, prefix = folders.pop()
         try:
@@ -130,4 +131,5 @@ def _is_action(record: dict[str, Any]) -> bool:
         and math.isfinite(time)
         and (run is None or isinstance(run, str))
         and isinstance(record.get("data"), dict)
+        and not too_deep(record["data"])
     )

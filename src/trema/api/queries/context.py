@@ -64,4 +64,4 @@ class Context:
         """The run's state; one whose process is gone was killed, whatever the index says."""
         if run.state == "running" and self.mode == "local" and not alive(dict(run.metadata)):
             return "killed"
-        return run.state
+        return text(run.state)

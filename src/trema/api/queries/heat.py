@@ -20,6 +20,7 @@ COLUMNS = 400
 #: Layers whose points are in memory at once.
 LAYERS_AT_ONCE = 32
 UPDATE_RATIO = "update-ratio"
+_LAST = 2**63 - 2  # the greatest step behind which there is another of 64 bits
 #: Fact of the map -> fact that is stored, and whether that is one of parameters.
 FACTS: Mapping[str, tuple[Fact, bool]] = {
     "activation-mean": (Fact.ACTIVATION_MEAN, False),
@@ -112,7 +113,7 @@ def _edges(
         begins = steps[first[first < len(steps)]]
     else:
         begins = steps
-    return np.append(begins, steps[-1] + 1)
+    return np.append(begins, min(int(steps[-1]), _LAST) + 1)
 
 
 def _lines(
@@ -131,18 +132,23 @@ def _lines(
         weights = {key: _same_place(key, Fact.WEIGHT_NORM) for key in keys}
         sizes = store.many_series(run, list(weights.values()), start=start, end=end)
         for name, group in groups.items():
-            pairs = [key for key in group if key in found and weights[key] in sizes]
+            pairs = [key for key in group if _numbers(found, key) and _numbers(sizes, weights[key])]
             if pairs:
                 update = root_of_squares([found[key] for key in pairs])
                 weight = root_of_squares([sizes[weights[key]] for key in pairs])
                 lines[name] = _ratio(update, weight)
         return lines
     for name, group in groups.items():
-        parts = [found[key] for key in group if key in found and found[key].values.ndim == 1]
+        parts = [found[key] for key in group if _numbers(found, key)]
         if parts:
             single = not FACTS[fact][1]
             lines[name] = (parts[0].steps, parts[0].values) if single else root_of_squares(parts)
     return lines
+
+
+def _numbers(found: Mapping[SeriesKey, Points], key: SeriesKey) -> bool:
+    """Whether there are points of the series, and each is a number."""
+    return key in found and found[key].values.ndim == 1
 
 
 def _same_place(key: SeriesKey, fact: Fact) -> SeriesKey:
