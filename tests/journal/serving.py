@@ -104,7 +104,7 @@ def drawn(seed: int, share: float = 0.5) -> Callable[[str, int], Fault]:
         kind = dice.choice(["delay", "cut-body", "cut-answer", "lost", "refuse", "refuse"])
         if kind == "refuse":
             status = dice.choice([500, 502, 503, 429, 413])
-            if status == 413 and length < 300:  # a server takes the smallest batches
+            if status == 413 and not line.startswith("POST"):  # what else is sent is small
                 status = 500
             after = "Retry-After: 0\r\n" if status in (429, 503) else ""
             return Fault(kind, status=status, headers=after)

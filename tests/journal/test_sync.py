@@ -137,6 +137,19 @@ def test_a_link_out_of_the_run_is_not_followed(tmp_path: Path, team: Team) -> No
     assert sorted(team.store.sources(run.id)) == ["model/net.py", "train.py"]
 
 
+def test_nothing_of_a_run_that_is_a_link_is_sent(tmp_path: Path, team: Team) -> None:
+    (tmp_path / "home" / "keys").mkdir(parents=True)
+    (tmp_path / "home" / "keys" / "key").write_text("secret")
+    (tmp_path / "home" / "log").write_text('{"kind": "log", "text": "secret"}\n')
+    run = make_run(tmp_path)
+    shutil.rmtree(run.path / "source")
+    (run.path / "source").symlink_to(tmp_path / "home" / "keys")
+    run.journal(1).symlink_to(tmp_path / "home" / "log")
+    send_all(Sender(team.client(), run))
+    assert team.store.sources(run.id) == []
+    assert list(team.store.journals(run.id)) == [0]
+
+
 def test_two_senders_of_one_run_at_once(tmp_path: Path, team: Team) -> None:
     run = make_run(tmp_path, steps=4000)
     threads = [
@@ -214,7 +227,7 @@ def _through_faults(tmp_path: Path, team: Team, seed: int) -> None:
         for log in logs:
             log.write("end", state="finished", exit_code=0, findings=[])
         run.save_sources({"train.py": "x = 1\n"})
-        send_all(sender)
+        send_all(sender, attempts=3000)
         assert sum(proxy.met.values()) > proxy.met["pass"] > 0
     assert said(team.store) == reference(tmp_path, tmp_path)
     assert team.store.source(run.id, "train.py") == "x = 1\n"
@@ -285,11 +298,11 @@ def test_a_line_too_large_for_the_server_is_left_out_and_told(tmp_path: Path, te
     run = create_run(tmp_path, "train")
     log = Journal(run.journal(0))
     log_steps(log, 0, 50)
-    log.write("log", step=50, text=random.Random(1).randbytes(9000).hex())
+    log.write("log", step=50, text=random.Random(1).randbytes(90_000).hex())
     log_steps(log, 51, 100)
 
     def fault(line: str, length: int) -> Fault:
-        return Fault("refuse", status=413) if length > 4000 else PASS
+        return Fault("refuse", status=413) if length > 40_000 else PASS
 
     with Proxy(team.port, fault) as proxy:
         sender = Sender(team.client(proxy.port), run)
@@ -301,6 +314,27 @@ def test_a_line_too_large_for_the_server_is_left_out_and_told(tmp_path: Path, te
     assert "too large to be sent" in told.record["error"]
     (key,) = team.store.series_keys(run.id)
     assert team.store.series(run.id, key).steps.tolist() == [*range(50), *range(51, 100)]
+
+
+def test_a_small_line_is_never_left_out(tmp_path: Path, team: Team) -> None:
+    """A server that calls everything too large is wrongly set up: it must not cost the run."""
+    run = make_run(tmp_path)
+    refusing = True
+
+    def fault(line: str, length: int) -> Fault:
+        return Fault("refuse", status=413) if refusing and line.startswith("POST") else PASS
+
+    with Proxy(team.port, fault) as proxy:
+        sender = Sender(team.client(proxy.port), run)
+        for _ in range(50):
+            attempt(sender)
+        with pytest.raises(Trouble, match="refused by the proxy"):
+            sender.send_next()
+        assert team.store.journals(run.id) == {}
+        refusing = False
+        send_all(sender)
+    assert said(team.store) == reference(tmp_path, tmp_path)
+    assert sender.sent.ranks[0].skipped == 0
 
 
 def test_a_line_too_large_to_be_read_is_left_out(tmp_path: Path, team: Team) -> None:

@@ -25,6 +25,7 @@ T = TypeVar("T")
 BATCH = 2**20
 SOURCE_FILES = 500  # of one run
 SOURCE_LIMIT = 1_000_000  # characters
+_PATIENCE = 16  # batches that are taken until a larger one is tried
 _WEAK = 64 * 1024  # bytes; a batch that the network cuts off again and again shrinks to this
 
 
@@ -91,6 +92,7 @@ class Sender:
         self._introduced = False
         self._asked = False  # the cursors are those of the server
         self._batch = self._ceiling = BATCH
+        self._taken = 0  # batches since the server last refused one for its size
         self._broken = 0  # times that the network cut off a batch, one after the other
         self._stuck: dict[int, str] = {}  # rank -> why its journal cannot be sent
         self._told: dict[str, Any] = {}  # metadata that the server has
@@ -281,11 +283,17 @@ class Sender:
         if answer.status == 413 and piece.data:
             if not piece.single:
                 self._batch = self._ceiling = max(1, len(piece.data) // 2)
+                self._taken = 0
                 return Progress()
+            if len(piece.data) <= _WEAK:  # its size cannot be why: nothing is left out for that
+                raise Trouble(answer.error)
             query["skip"] = len(piece.data)
             answer = self._post(rank, query, b"")
         if answer.good:
             full = 2 * len(piece.data) >= self._batch or "skip" in query
+            self._taken += 1
+            if self._taken % _PATIENCE == 0:  # a refusal may have been a mistake
+                self._ceiling = min(2 * self._ceiling, BATCH)
             self._batch = min(2 * self._batch, self._ceiling)
             return Progress(self._took(rank, path, answer, skipped="skip" in query), more=full)
         if answer.status == 404:
@@ -339,6 +347,8 @@ def sources_allowed() -> bool:
 def _sources(folder: RunFolder) -> Iterator[tuple[str, Path, list[int]]]:
     """The copies of the user's files: path in the run, file, size and time of writing."""
     root = folder.path / "source"
+    if root.is_symlink():  # it leads out of the run
+        return
     count = 0
     for parent, folders, files in os.walk(root):
         folders.sort()
