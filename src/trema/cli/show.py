@@ -77,14 +77,14 @@ def show_run(wanted: str, dir: Path | None, *, as_json: bool) -> None:
     for part in summary(document, kept=None):
         console.print(part)
     for item in document["muted"]:
-        if item.get("by") == "user":
-            console.print(Text(_mute_line(item), style="dim"))
+        console.print(Text(_mute_line(item), style="dim"))
 
 
 def _mute_line(item: dict[str, Any]) -> str:
     where = f" at {harmless(item['where'])}" if item.get("where") else ""
     reason = f": {harmless(item['reason'])}" if item.get("reason") else ""
-    return f"muted: {harmless(item.get('check', ''))}{where}{reason}"
+    by = f" by {harmless(item['by'])}" if item.get("by") in ("comment", "config") else ""
+    return f"muted{by}: {harmless(item.get('check', ''))}{where}{reason}"
 
 
 def _details(console: Any, finding: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from trema.core.config import Config
 from trema.engine.session import Session, Sink, default_name
 from trema.source.frames import user_frame
-from trema.source.snapshot import relative, user_sources
+from trema.source.snapshot import kept_name, user_sources
 
 #: What is told about every run; the package fills it, because the engine knows no sink.
 sink_factories: list[Callable[[Config], Sink]] = []
@@ -86,8 +86,7 @@ def own_sources() -> dict[str, str]:
     """The user's own files by path relative to the working directory; those outside it by name."""
     kept: dict[str, str] = {}
     for path, text in user_sources(main_script() or _script).items():
-        short = relative(path)
-        kept[short if not os.path.isabs(short) else f"outside/{os.path.basename(path)}"] = text
+        kept[kept_name(path)] = text
     return kept
 
 

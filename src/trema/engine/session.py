@@ -38,6 +38,7 @@ from trema.engine.document import (
     rank_findings,
 )
 from trema.engine.findings import Finding, Findings
+from trema.engine.mutes import Mutes
 from trema.engine.schedule import Schedule
 from trema.journal.folder import RunFolder, create_run
 from trema.journal.writer import Journal
@@ -110,6 +111,7 @@ class Session:
         self.checks: dict[str, Check] = {}
         self.check_types: dict[str, type[Check]] = {}
         self.guarded("checks", self._load_checks)
+        self.mutes = Mutes(config, self.check_types)
         self.guarded("journal", self._open_journal)
         for sink in self._sinks:
             self.guarded("sink", lambda sink=sink: sink.started(self))  # type: ignore[misc]  # bound
@@ -129,6 +131,7 @@ class Session:
                 self.folder.journal(self.rank), rank=self.rank, limit=self.config.journal_limit
             )
             self.name = self.folder.name
+            self.mutes.kept = self.folder.path / "source"
         except OSError as error:
             reason = error.strerror or type(error).__name__
             self.notes.append(f"nothing is kept: {self.config.folder} cannot be written ({reason})")
@@ -238,10 +241,10 @@ class Session:
 
     # results ------------------------------------------------------------------------------
 
-    def ranked(self) -> list[tuple[Finding, int, tuple[str, ...]]]:
+    def ranked(self, findings: list[Finding]) -> list[tuple[Finding, int, tuple[str, ...]]]:
         """Findings with rank and explanations, most urgent first."""
         infos = [segment.info for segment in self.segments]
-        return rank_findings(self.findings.all(), self.check_types, infos)
+        return rank_findings(findings, self.check_types, infos)
 
     def overhead(self) -> float:
         """Trema's own time as a share of the training time, after the free beginning."""
@@ -251,7 +254,8 @@ class Session:
     def document(self) -> dict[str, Any]:
         """The findings document."""
         findings = []
-        for finding, rank, explained in self.ranked():
+        loud, muted = self.mutes.split(self.findings.all())
+        for finding, rank, explained in self.ranked(loud):
             info = self.segments[finding.segment].info
             data = finding_data(finding, self.check_types.get(finding.check), info)
             findings.append({**data, "rank": rank, "explained_by": list(explained)})
@@ -276,7 +280,7 @@ class Session:
                 "inputs": info.inputs,
                 "outputs": info.outputs,
                 "records_lost": journal.lost if journal else 0,
-                "notes": list(self.notes),
+                "notes": [*self.notes, *self.mutes.problems],
                 "config": told(self.config),
             },
             "findings": findings,
@@ -285,10 +289,7 @@ class Session:
             "failed_checks": [
                 {"check": check, "error": error} for check, error in self.failed_checks.items()
             ],
-            "muted": [
-                {"check": check, "where": "", "reason": "ignored by configuration", "by": "config"}
-                for check in self.config.ignore
-            ],
+            "muted": muted,
         }
 
     def outcomes(self) -> tuple[list[str], list[dict[str, Any]]]:
@@ -307,7 +308,10 @@ class Session:
         return clear, skipped
 
     def tell(self, finding: Finding, *, gone: bool = False) -> None:
-        """Write a finding to the journal and tell the sinks."""
+        """Write a finding to the journal and tell the sinks; what is muted is only written."""
+        if self.mutes.of(finding) is not None:
+            self.write("muted", muted=self.mutes.told(finding))
+            return
         self._write_finding(finding, important=True)
         for sink in self._sinks:
             action = sink.gone if gone else sink.found
@@ -320,7 +324,7 @@ class Session:
         pause = max(REFRESH_SECONDS, REFRESH_SHARE * (time.time() - self._started))
         for finding in self.findings.of(segment):
             moved = finding.last_epoch == epoch and finding.count > finding.told_count
-            if moved and now - finding.told_at >= pause:
+            if moved and now - finding.told_at >= pause and self.mutes.of(finding) is None:
                 self._write_finding(finding, important=False)
 
     def _write_finding(self, finding: Finding, *, important: bool) -> None:

@@ -138,6 +138,9 @@ def _take(
     elif kind == "finding" and isinstance(record.get("finding"), dict):
         finding = record["finding"]
         findings[segment, str(finding.get("id"))] = finding
+    elif kind == "muted" and isinstance(record.get("muted"), dict):
+        if record["muted"] not in document["muted"]:
+            document["muted"].append(record["muted"])
     elif kind == "error":
         error = {"check": str(record.get("part")), "error": str(record.get("error"))}
         document["failed_checks"].append(error)

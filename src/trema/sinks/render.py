@@ -207,14 +207,22 @@ def counts(findings: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def _muted(items: Sequence[Mapping[str, Any]]) -> str:
+    """`` · 2 muted (1 by comment, 1 by config)``; empty when nothing is."""
+    by = [str(item.get("by")) for item in items]
+    parts = [f"{by.count(who)} by {harmless(who)}" for who in dict.fromkeys(by)]
+    return f" · {len(by)} muted ({', '.join(parts)})" if by else ""
+
+
 def _coverage(document: Mapping[str, Any], found: bool) -> Iterator[RenderableType]:
     from rich.padding import Padding
     from rich.text import Text
 
     clear, skipped = document.get("clear", []), document.get("not_assessed", [])
     findings = merged(document.get("findings", []))
+    muted = _muted(document.get("muted", []))
     checks = f"{len(clear)} check{'s are' if len(clear) != 1 else ' is'} clear"
-    rest = f"{len(skipped)} could not be assessed"
+    rest = f"{len(skipped)} could not be assessed{muted}"
     if found:
         yield Text(f"found: {counts(findings)} · {checks} · {rest}")
     else:

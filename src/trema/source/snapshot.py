@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from trema.source.frames import is_user_file
-from trema.source.notebook import cells, is_cell
+from trema.source.notebook import cell_number, cells, is_cell
 from trema.source.reading import MAX_BYTES, read_source
 
 MAX_TOTAL = 20_000_000  # characters of all files together
@@ -40,6 +40,15 @@ def relative(file: str, cwd: str | None = None) -> str:
         path = file
     outside = path == os.pardir or path.startswith(os.pardir + os.sep)
     return (file if outside else path).replace(os.sep, "/")
+
+
+def kept_name(file: str, cwd: str | None = None) -> str:
+    """The name under which a file is kept: from `cwd` where it is below it, else its own name."""
+    number = cell_number(file)
+    if number is not None:
+        return f"<cell {number}>"
+    short = relative(file, cwd)
+    return short if not os.path.isabs(short) else f"outside/{os.path.basename(file)}"
 
 
 def _files(main_file: str | None, cwd: str | None) -> Iterator[tuple[str, str]]:
