@@ -49,7 +49,7 @@ def test_did_my_fix_work(page: Any, site: Site) -> None:
     page.get_by_role("button", name="Compare 2 runs").click()
     page.wait_for_url("**/compare**")
     if page.url.index(site.runs["buggy"]) > page.url.index(site.runs["fixed"]):
-        page.get_by_role("button", name="Turn round").click()
+        page.get_by_role("button", name="Swap").click()
     verdict = page.get_by_label("Did the fix work")
     expect(verdict).to_contain_text("gone")
     findings = page.locator("section", has=page.get_by_role("heading", name="Findings"))

@@ -13,6 +13,8 @@ pytestmark = pytest.mark.slow
 
 #: What the large plot shows, as one string.
 DRAWN = "document.querySelector('section.curves .plot canvas').toDataURL()"
+#: Whether it shows what it showed when this was asked before.
+STILL = f"() => {{ const old = window.drawn; return old === (window.drawn = {DRAWN}) }}"
 
 
 def open_run(page: Any, site: Site, name: str = "buggy", query: str = "") -> None:
@@ -20,6 +22,7 @@ def open_run(page: Any, site: Site, name: str = "buggy", query: str = "") -> Non
     expect(page.locator("article.card").first).to_be_visible()
     expect(page.locator("section.curves canvas").first).to_be_visible()
     expect(page.locator("[data-line='1']")).to_be_visible()
+    page.wait_for_function(STILL, polling=300)
 
 
 def card(page: Any, title: str) -> Any:
