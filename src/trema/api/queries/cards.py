@@ -33,6 +33,7 @@ from trema.api.queries.plain import (
     web_link,
     whole,
 )
+from trema.core.facts import Fact
 from trema.diagnosis.documents import rank_documents
 from trema.journal.user import UserMute
 from trema.store.base import Run, SeriesKey, StoredFinding
@@ -175,7 +176,9 @@ def _series_of(
         rank = min(item.ranks, default=0)
         for evidence in sequence(item.document.get("evidence"), EVIDENCE):
             fact, name = (text(mapping(evidence).get(part)) for part in ("fact", "name"))
-            for phase in ("validation", "train"):  # training has the last word
+            # training has the last word, but metrics are told of where validation goes wrong
+            phases = ("train", "validation") if fact == Fact.METRIC else ("validation", "train")
+            for phase in phases:
                 key = SeriesKey(fact=fact, name=name, phase=phase, segment=item.segment, rank=rank)
                 wanted[digest(key)] = (item.segment, rank, fact, name)
     if not wanted:
