@@ -84,7 +84,8 @@ export function chart(host: HTMLElement, source: Source, shape: Shape): { plot: 
           size: compact ? 20 : 24,
           gap: 4,
           space: 48,
-          incrs: (_u, _axis, min, max) => (max - min >= 3 ? WHOLE : PARTS),
+          // epochs are whole; between two of them there are steps
+          incrs: (_u, _axis, min, max) => (max - min >= (shape.xLabel === 'epoch' ? 1 : 3) ? WHOLE : PARTS),
           values: (_u, splits, _axis, _space, step) => splits.map((value) => tickText(value, step)),
           grid: { ...grid, show: !compact },
         },

@@ -112,6 +112,7 @@ export function paintRim(u: uPlot, lines: readonly Line[], colour: Colour): void
   const [first, final] = [u.bbox.left, u.bbox.left + u.bbox.width];
   clipped(u, (context) => {
     context.lineWidth = 1.6 * devicePixelRatio;
+    context.setLineDash([]); // a dashed curve leaves its dashes
     for (const line of lines) {
       context.fillStyle = context.strokeStyle = colour(line.color);
       let last = -Infinity; // marks closer than one mark's width say the same
