@@ -18,6 +18,10 @@ export class RunPage {
   /** Grows when a selection was made elsewhere and is to be shown here. */
   shown = $state(0);
 
+  /** The finding to fix first, shown open until the reader selects one. */
+  lead = $state<string | null>(null);
+  private led = false;
+
   readonly chosen = $derived(chosen(route.query));
   readonly cards = $derived.by(() => ordered(this.data.cards, this.data.order));
   readonly list = $derived.by(() => listed(this.cards, this.chosen));
@@ -82,6 +86,8 @@ export class RunPage {
 
   /** Select a finding; what its line and epochs are follows from it. */
   select(key: string | null, open?: boolean): void {
+    this.led = true;
+    this.lead = null;
     route.set({
       finding: key,
       open: key !== null && (open ?? this.chosen.open) ? 1 : null,
@@ -90,6 +96,14 @@ export class RunPage {
       segment: null,
     });
     this.shown += 1;
+  }
+
+  /** Open what to fix first, once, where the address chooses nothing; what comes later moves nothing. */
+  showLead(): void {
+    if (this.led || !this.data.read || !this.cards.length) return;
+    this.led = true;
+    const { finding, epoch, file, line } = this.chosen;
+    if (finding === null && epoch === null && file === null && line === null) this.lead = this.list.shown[0]?.key ?? null;
   }
 
   /** Select a finding where the filter may hide it. */

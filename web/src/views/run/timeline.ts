@@ -2,7 +2,8 @@
 import type { Card } from '../../api/client';
 import { type Severity, severityOf, SEVERITIES } from '../../lib/severity';
 import type { Axis } from './axis';
-import { decode } from '../../lib/numbers';
+import { count, decode } from '../../lib/numbers';
+import { factText } from './evidence';
 
 export interface Bar {
   key: string;
@@ -84,25 +85,37 @@ export function stacked(cards: readonly Card[], axis: Axis): { bars: Bar[]; leve
 
 export interface Told {
   card: Card;
+  /** What was measured, such as `input std`. */
+  fact: string;
   value: number | null;
   unit: string;
 }
 
-/** The findings of an epoch with what was measured then. */
-export function toldAt(cards: readonly Card[], epoch: number): Told[] {
+/** The findings at an epoch, or at a step where there are no epochs, with what was measured then. */
+export function toldAt(cards: readonly Card[], at: number, by: Axis['kind'] = 'epoch'): Told[] {
+  const seen = by === 'epoch' ? seenIn : seenAtStep;
   return cards
-    .filter((card) => seenIn(card, epoch))
+    .filter((card) => seen(card, at))
     .map((card) => {
       let value: number | null = null;
-      for (const point of card.history)
-        if (point.epoch !== null && point.epoch <= epoch && point.value !== null) value = decode(point.value);
+      for (const point of card.history) {
+        const when = point[by];
+        if (when !== null && when <= at && point.value !== null) value = decode(point.value);
+      }
       const evidence = card.evidence[0];
-      return { card, value: value ?? decode(evidence?.value), unit: evidence?.unit ?? '' };
+      const fact = evidence ? factText(evidence.fact, evidence.name) : '';
+      return { card, fact, value: value ?? decode(evidence?.value), unit: evidence?.unit ?? '' };
     });
 }
 
-/** `0–3, 7`, or `before`. */
-export function epochsShort(card: Card): string {
+function seenAtStep(card: Card, step: number): boolean {
+  const { first, last } = card;
+  return first.step !== null && first.step <= step && step <= (last.step ?? first.step);
+}
+
+/** `0–3, 7`, or `before`; steps where there are no epochs. */
+export function epochsShort(card: Card, by: Axis['kind'] = 'epoch'): string {
+  if (by === 'step' && card.first.step !== null) return `step ${stepsOf(card)}`;
   const spans = spansOf(card);
   if (!spans.length) return 'before';
   const [first, second] = spans.map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`));
@@ -110,10 +123,20 @@ export function epochsShort(card: Card): string {
 }
 
 /** `epochs 0–3, 7`. */
-export function epochsText(card: Card): string {
+export function epochsText(card: Card, by: Axis['kind'] = 'epoch'): string {
+  if (by === 'step' && card.first.step !== null) {
+    const steps = stepsOf(card);
+    return `${steps.includes('–') ? 'steps' : 'step'} ${steps}`;
+  }
   const spans = spansOf(card);
   if (!spans.length) return 'before training';
   const shown = spans.slice(0, 3).map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`));
   const one = spans.length === 1 && spans[0]?.[0] === spans[0]?.[1];
   return `${one ? 'epoch' : 'epochs'} ${shown.join(', ')}${spans.length > 3 ? ` and ${spans.length - 3} more` : ''}`;
+}
+
+function stepsOf(card: Card): string {
+  const { first, last } = card;
+  const from = first.step ?? 0;
+  return last.step !== null && last.step > from ? `${count(from)}–${count(last.step)}` : count(from);
 }
