@@ -99,5 +99,8 @@ export function tickColumns(count: number, width: number, apart = 64): number[] 
   const every = Math.max(1, Math.ceil((apart * count) / width));
   const found: number[] = [];
   for (let column = 0; column < count; column += every) found.push(column);
+  // the last one tells how far the run came, which the others do not: observation gets sparse
+  if (count - 1 - (found.at(-1) ?? 0) < every && found.length > 1) found.pop();
+  if (found.at(-1) !== count - 1) found.push(count - 1);
   return found;
 }

@@ -1,6 +1,6 @@
 // The layers of a network in words, and heat maps in the order of the network.
 import type { Card, Schemas } from '../../api/client';
-import { count, decode, type Num, plural } from '../../lib/numbers';
+import { count, decode, type Num, plural, show } from '../../lib/numbers';
 import { SEVERITIES, type Severity, severityOf } from '../../lib/severity';
 import type { Node } from '../../plots/Graph.svelte';
 
@@ -96,6 +96,14 @@ export function rowPoints(sheet: Sheet, layer: string): { x: number[]; y: (numbe
   const found = (sheet.cells[row] ?? []).map((cell, column) => [sheet.edges[column] ?? 0, decode(cell)] as const);
   const seen = found.filter(([, value]) => value !== null);
   return { x: seen.map(([step]) => step), y: seen.map(([, value]) => value) };
+}
+
+/** Shares in percent, as the heat map has them. */
+const SHARES = ['activation zeros', 'activation saturated', 'activation nonfinite'];
+export function factValue(name: string, value: Num): string {
+  const number = decode(value);
+  if (!SHARES.includes(name) || number === null || !Number.isFinite(number)) return show(value);
+  return `${show(Number((number * 100).toPrecision(3)))} %`;
 }
 
 /** `gradient-norm of fc.weight` grouped by what it is of; the layer itself comes first. */
