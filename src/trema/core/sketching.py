@@ -260,9 +260,7 @@ def _lines(rows: np.ndarray, targets: np.ndarray, columns: Columns) -> tuple[int
     return tuple(int(column) for column in np.flatnonzero(r > 1 - 1e-6)[:TOLD])
 
 
-def _tokens(
-    rows: np.ndarray, few: np.ndarray, columns: Columns, stride: int
-) -> Tokens | None:
+def _tokens(rows: np.ndarray, few: np.ndarray, columns: Columns, stride: int) -> Tokens | None:
     width = rows.shape[1]
     if width < 4 or not len(few) or columns.nonfinite.any():
         return None

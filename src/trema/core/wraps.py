@@ -49,12 +49,12 @@ def _column(values: np.ndarray, column: int, bits: int, step: int) -> Wrap | Non
     rest = x[~top]
     if not len(rest) or not 0 < top.mean() < 0.5 or rest.max() > 0.25 * half:
         return None
-    return _told(bits, False, column, float(top.mean()), np.flatnonzero(values >= 2 * half - 256), step)
+    return _told(
+        bits, False, column, float(top.mean()), np.flatnonzero(values >= 2 * half - 256), step
+    )
 
 
-def _told(
-    bits: int, signed: bool, column: int, share: float, at: np.ndarray, step: int
-) -> Wrap:
+def _told(bits: int, signed: bool, column: int, share: float, at: np.ndarray, step: int) -> Wrap:
     rows = tuple(int(row) for row in at[:TOLD] * step)
     return Wrap(bits=bits, signed=signed, column=column, share=share, rows=rows)
 

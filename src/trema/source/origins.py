@@ -12,10 +12,7 @@ from trema.source.syntax import current_tree
 
 #: Methods that give the same data in another form.
 _SAME = frozenset(
-    "astype reshape to_numpy float double half long int view to cpu numpy copy clone contiguous "
-    "flatten squeeze unsqueeze transpose permute swapaxes drop dropna fillna head sample values "
-    "loc iloc div div_ sub sub_ mul mul_ type as_tensor sort_values reset_index ravel clip pop "
-    "batch shuffle prefetch cache repeat map".split()
+    ["astype", "reshape", "to_numpy", "float", "double", "half", "long", "int", "view", "to", "cpu", "numpy", "copy", "clone", "contiguous", "flatten", "squeeze", "unsqueeze", "transpose", "permute", "swapaxes", "drop", "dropna", "fillna", "head", "sample", "values", "loc", "iloc", "div", "div_", "sub", "sub_", "mul", "mul_", "type", "as_tensor", "sort_values", "reset_index", "ravel", "clip", "pop", "batch", "shuffle", "prefetch", "cache", "repeat", "map"]
 )
 #: What reads data: names of functions, and how names of such functions begin.
 _READS = frozenset({"load", "loadtxt", "genfromtxt", "fromfile", "open", "memmap", "imread"})

@@ -18,8 +18,8 @@ from trema.core.facts import Layer, LossInfo, OptimizerInfo, Place
 from trema.source.construction import Sites
 from trema.source.frames import CallSite, call_site, is_user_file
 from trema.source.layers import LayerSpec
-from trema.source.origins import origin
 from trema.source.matching import find_calls, match_call, match_layers
+from trema.source.origins import origin
 from trema.source.reading import source_tree
 from trema.source.scopes import assignment
 from trema.source.syntax import argument, expression

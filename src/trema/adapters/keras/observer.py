@@ -22,7 +22,7 @@ from trema.adapters.keras.datasets import keep_batch, splits_of, tell, tell_data
 from trema.adapters.keras.describe import infer_inputs, infer_outputs
 from trema.adapters.keras.graph import ModelGraph, parameters_of
 from trema.adapters.keras.info import run_info
-from trema.adapters.keras.seen import Seen, add_tensor, form
+from trema.adapters.keras.seen import Seen, add_tensor, form, named
 from trema.core.facts import TRAIN, VALIDATION, Fact, Observation, Phase, Snapshot
 from trema.core.passing import Passing
 from trema.core.reduce import tensor_statistics
@@ -254,12 +254,35 @@ class Observer:
             self.judge(seen if seen is not None else Seen(loss=value), step)
             self.segment.assess()
 
-    def crashed(self) -> None:
-        """The step raised: nothing of ours stays on the model."""
+    def crashed(self, batch: Any = None) -> None:
+        """The step raised: nothing of ours stays on the model. What the batch was is told, since
+        labels that do not fit the loss often end so."""
         try:
             self.uninstall()
+            if batch is not None:
+                self._tell_batch(batch)
         except Exception as error:
             self.session.failed("keras adapter", error)
+
+    def _tell_batch(self, batch: Any) -> None:
+        """Facts of the targets of a batch, and the shape of the outputs as the model states it."""
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        values: dict[tuple[Fact, str], Any] = {}
+        for name, tensor in named(y).items():
+            array = np.asarray(keras.ops.convert_to_numpy(tensor))
+            shape = tuple(array.shape)
+            self.segment.seen(form("target", name, TRAIN, shape, str(array.dtype), self.step))
+            add_tensor(values, "target", name, tensor_statistics(array))
+        try:
+            given = keras.tree.map_structure(lambda part: tuple(part.shape), x)
+            shape = self.model.compute_output_shape(given)
+        except Exception:  # a model of the user need not know
+            shape = None
+        if isinstance(shape, tuple) and shape and all(isinstance(n, int) for n in shape):
+            self.segment.seen(form("output", "", TRAIN, shape, "", self.step))
+        if values:
+            self._record(values, TRAIN, self.step)
+            self.segment.assess()
 
     def _describe(self, seen: Seen) -> None:
         """What the first batch adds: kinds of inputs and outputs, the batch size."""

@@ -38,6 +38,7 @@ def record_construction() -> None:
         DataLoader,
         Subset,
         torch.utils.data.TensorDataset,
+        torch.optim.lr_scheduler.LRScheduler,
     ):
         _note(kind)
 
