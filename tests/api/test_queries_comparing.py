@@ -79,7 +79,7 @@ def test_files_that_one_run_has(fed: Fed) -> None:
     for run in "ab":
         fed.feed(run, ended())
     fed.store.put_source("a", "old.py", "x = 1\n")
-    fed.store.put_source("b", "new.py", "x = 1\n")
+    fed.store.put_source("b", "new.py", "import numpy\n")
     for run in "ab":
         fed.store.put_source(run, "same.py", "y")
     sources = fed.queries.compare(["a", "b"]).sources
@@ -88,6 +88,19 @@ def test_files_that_one_run_has(fed: Fed) -> None:
         ("old.py", "removed", True),
         ("same.py", "same", False),
     ]
+
+
+def test_a_file_under_another_name_is_one_file(fed: Fed) -> None:
+    for run in "ab":
+        fed.feed(run, ended())
+    text = "import torch\n\nlayers = 3\nrate = 1.0\nmodel = build(layers)\n"
+    fed.store.put_source("a", "train.py", text)
+    fed.store.put_source("b", "train_fixed.py", text.replace("1.0", "0.1"))
+    fed.store.put_source("b", "notes.md", text)
+    notes, script = fed.queries.compare(["a", "b"]).sources
+    assert (notes.path, notes.status) == ("notes.md", "added")
+    assert (script.path, script.before, script.status) == ("train_fixed.py", "train.py", "changed")
+    assert "-rate = 1.0\n+rate = 0.1" in script.diff
 
 
 def test_large_differences_are_not_shown() -> None:

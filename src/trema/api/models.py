@@ -470,6 +470,7 @@ class ComparedSource(Model):
     run: str
     status: Literal["same", "changed", "added", "removed"]
     diff: str  # unified; "" when same
+    before: str | None = None  # its path in the first run, where that was another
 
 
 class Comparison(Model):

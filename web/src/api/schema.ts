@@ -770,6 +770,8 @@ export interface components {
          * @description The difference of one file between the first run and another.
          */
         ComparedSource: {
+            /** Before */
+            before?: string | null;
             /** Diff */
             diff: string;
             /** Path */

@@ -17,7 +17,7 @@ from trema.api.models import (
     RunDetail,
 )
 from trema.api.queries.context import Context
-from trema.api.queries.differences import Differences
+from trema.api.queries.differences import Differences, renamed
 from trema.api.queries.plain import text, word
 from trema.api.queries.series import axis_of
 from trema.core.diagnosis import Severity
@@ -192,16 +192,27 @@ def _last(context: Context, run: str, key: SeriesKey, points: int) -> Number | N
 def _sources(context: Context, sides: Sequence[Side]) -> list[ComparedSource]:
     first, found, differences = sides[0], [], Differences()
     for other in sides[1:]:
-        for path in sorted({*first.detail.sources, *other.detail.sources}):
-            old, new = (
-                context.store.source(side.id, path) if path in side.detail.sources else None
-                for side in (first, other)
-            )
+        names = renamed(_only(context, first, other), _only(context, other, first))
+        for path in sorted({*first.detail.sources, *other.detail.sources} - set(names.values())):
+            before = names.get(path)
+            old, new = _text(context, first, before or path), _text(context, other, path)
             status: Literal["same", "changed", "added", "removed"] = "changed"
-            if old == new:
+            if old == new and before is None:
                 status = "same"
             elif old is None or new is None:
                 status = "added" if old is None else "removed"
-            diff = "" if status == "same" else differences.of(path, old or "", new or "")
-            found.append(ComparedSource(path=path, run=other.id, status=status, diff=diff))
+            diff = "" if old == new else differences.of(path, old or "", new or "")
+            found.append(
+                ComparedSource(path=path, run=other.id, status=status, diff=diff, before=before)
+            )
     return found
+
+
+def _only(context: Context, side: Side, other: Side) -> dict[str, str]:
+    """The files that one run has and the other does not."""
+    paths = set(side.detail.sources) - set(other.detail.sources)
+    return {path: kept for path in paths if (kept := _text(context, side, path)) is not None}
+
+
+def _text(context: Context, side: Side, path: str) -> str | None:
+    return context.store.source(side.id, path) if path in side.detail.sources else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 from trema.api.queries.plain import text
 
@@ -12,6 +13,9 @@ SOURCE = 400_000  # characters of a file that is compared
 LINES = 4000  # of a difference
 #: Products of the numbers of lines that differ: difflib may take 1 s for 3,000 by 3,000.
 WORK = 9_000_000
+#: Share of lines that a renamed file has kept, and how many files are looked at.
+ALIKE = 0.6
+NAMES = 20
 _CONTEXT = 3
 _HUNK = re.compile(r"@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@")
 
@@ -46,6 +50,27 @@ class Differences:
         if len(lines) > LINES:
             return f"the difference has {len(lines):,} lines: compare the files by hand"
         return text("\n".join(_shifted(line, head) for line in lines), 2 * SOURCE)
+
+
+def renamed(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """New path -> old path of files that are much the same under another name.
+
+    old, new : text by path, of files that only one of two runs has
+    """
+    likely = []
+    for path, after in sorted(new.items())[:NAMES]:
+        for other, before in sorted(old.items())[:NAMES]:
+            if PurePath(path).suffix != PurePath(other).suffix or len(before) + len(after) > SOURCE:
+                continue
+            lines = (before.splitlines(), after.splitlines())
+            alike = difflib.SequenceMatcher(None, *lines, autojunk=False).quick_ratio()
+            if alike >= ALIKE:
+                likely.append((-alike, path, other))
+    found: dict[str, str] = {}
+    for _, path, other in sorted(likely):
+        if path not in found and other not in found.values():
+            found[path] = other
+    return found
 
 
 def _common(before: Sequence[str], after: Sequence[str]) -> tuple[int, int]:
