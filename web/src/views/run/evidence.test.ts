@@ -21,6 +21,6 @@ describe('what was measured', () => {
   });
   it('names facts as people do', () => {
     expect(factText('input-std')).toBe('input std');
-    expect(factText('metric', 'loss')).toBe('metric loss');
+    expect([factText('metric', 'loss'), factText('dropout-rate', 'drop1')]).toEqual(['metric loss', 'dropout rate of drop1']);
   });
 });

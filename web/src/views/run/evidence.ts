@@ -27,7 +27,7 @@ export function whenText(item: Pick<Item, 'step' | 'unit'>): string {
   return `at ${item.unit === 'at epoch' ? 'epoch' : 'step'} ${show(item.step)}`;
 }
 
-/** `input std`, `metric loss`. */
+/** `input std`, `dropout rate of drop1`, `metric loss`. */
 export function factText(fact: string, name = ''): string {
-  return [fact.replaceAll('-', ' '), name].filter(Boolean).join(' ');
+  return [fact.replaceAll('-', ' '), name].filter(Boolean).join(fact === 'metric' ? ' ' : ' of ');
 }
