@@ -12,7 +12,13 @@ from trema.source.syntax import current_tree
 
 #: Methods that give the same data in another form.
 _SAME = frozenset(
-    ["astype", "reshape", "to_numpy", "float", "double", "half", "long", "int", "view", "to", "cpu", "numpy", "copy", "clone", "contiguous", "flatten", "squeeze", "unsqueeze", "transpose", "permute", "swapaxes", "drop", "dropna", "fillna", "head", "sample", "values", "loc", "iloc", "div", "div_", "sub", "sub_", "mul", "mul_", "type", "as_tensor", "sort_values", "reset_index", "ravel", "clip", "pop", "batch", "shuffle", "prefetch", "cache", "repeat", "map"]
+    {
+        *("astype", "reshape", "to_numpy", "float", "double", "half", "long", "int", "view", "to"),
+        *("cpu", "numpy", "copy", "clone", "contiguous", "flatten", "squeeze", "unsqueeze"),
+        *("transpose", "permute", "swapaxes", "clip", "ravel", "type", "div", "div_", "sub"),
+        *("sub_", "mul", "mul_", "drop", "dropna", "fillna", "head", "sample", "pop"),
+        *("sort_values", "reset_index", "batch", "shuffle", "prefetch", "cache", "repeat", "map"),
+    }
 )
 #: What reads data: names of functions, and how names of such functions begin.
 _READS = frozenset({"load", "loadtxt", "genfromtxt", "fromfile", "open", "memmap", "imread"})
@@ -44,9 +50,9 @@ def origin(location: Location) -> Location | None:
 
 def _node_at(tree: SourceTree, location: Location) -> ast.expr | None:
     for node in ast.walk(tree.tree):
-        if isinstance(node, ast.expr) and node.lineno == location.line:
-            if tree.location(node) == location:
-                return node
+        here = isinstance(node, ast.expr) and node.lineno == location.line
+        if here and tree.location(node) == location:
+            return node  # type: ignore[return-value]  # an expression, as just asked
     return None
 
 

@@ -26,7 +26,7 @@ class ConstantFeature(Check):
     later, the model meets numbers for which its weights were never trained.
     May be wrong when: the data are a subset in which the column happens to be the same.
     References: deepchecks, "Is Single Value"; Kuhn & Johnson (2019), Feature Engineering and
-    Selection, section 3.3 (zero-variance predictors).
+    Selection, on zero-variance predictors.
     """
 
     id = "constant-feature"

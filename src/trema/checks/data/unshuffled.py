@@ -27,7 +27,7 @@ class Unshuffled(Check):
     one class at a time too.
     May be wrong when: the order is a curriculum, or states are carried from batch to batch.
     References: Bengio (2012), Practical Recommendations for Gradient-Based Training of Deep
-    Architectures, section 3.1; Bottou (2012), Stochastic Gradient Descent Tricks.
+    Architectures; Bottou (2012), Stochastic Gradient Descent Tricks.
     """
 
     id = "unshuffled"
