@@ -11,9 +11,11 @@ from typing import Any
 import keras
 
 from trema.adapters.keras import locate
+from trema.adapters.keras.data import FitCall
 from trema.adapters.keras.observer import observer_of
-from trema.adapters.keras.watch import Handle, Watch
+from trema.adapters.keras.watch import Handle, Watch, start_observer
 from trema.core.config import disabled
+from trema.source.frames import call_site
 
 _attached = False
 _pid = os.getpid()
@@ -98,12 +100,33 @@ def _patch_fit() -> None:
             return original(self, *args, **kwargs)
         try:
             return original(*bound.args, **bound.kwargs)
+        except Exception:
+            _tell_crash(self, bound)
+            raise
         finally:
             observer = observer_of(self)
             if observer is not None and not observer.attached:
                 observer.crashed()
 
     keras.Model.fit = fit
+
+
+def _tell_crash(model: Any, bound: inspect.BoundArguments) -> None:
+    """A fit that failed before its first step, as labels of a wrong shape do: tell its data."""
+    try:
+        watch = next(c for c in bound.arguments["callbacks"] if isinstance(c, Watch))
+        x: Any = bound.arguments.get("x")
+        y: Any = bound.arguments.get("y")
+        if watch.started or not hasattr(x, "shape") or not hasattr(y, "shape"):
+            return
+        rows: int = bound.arguments.get("batch_size") or 32
+        call = FitCall(x=x, y=y, batch_size=rows, site=call_site())
+        observer = start_observer(model, call, None, {})
+        if observer is not None:
+            observer.crashed((x[:rows], y[:rows]))
+            observer.close()
+    except Exception:  # the user's error is the one to be seen
+        pass
 
 
 def _with_watch(bound: inspect.BoundArguments) -> bool:

@@ -80,7 +80,7 @@ class JaxStepper:
             except StopIteration:
                 raise
             except BaseException:
-                observer.crashed()
+                observer.crashed(self._held[-1][1] if self._held else None)
                 raise
 
         train_function.__trema__ = True  # type: ignore[attr-defined]  # a mark for undoing

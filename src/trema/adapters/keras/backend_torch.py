@@ -48,7 +48,7 @@ class TorchStepper:
             try:
                 logs = plain(data)
             except BaseException:
-                observer.crashed()
+                observer.crashed(data[0] if data else None)
                 raise
             self._check(logs)
             observer.step += 1
@@ -135,7 +135,7 @@ class TorchStepper:
             if collector is not None:
                 collector.__exit__(None, None, None)
             self._seen = None
-            observer.crashed()
+            observer.crashed(data[0] if data else None)
             raise
         if collector is not None:
             collector.__exit__(None, None, None)

@@ -275,11 +275,11 @@ class Observer:
             add_tensor(values, "target", name, tensor_statistics(array))
         try:
             given = keras.tree.map_structure(lambda part: tuple(part.shape), x)
-            shape = self.model.compute_output_shape(given)
+            made = self.model.compute_output_shape(given)
         except Exception:  # a model of the user need not know
-            shape = None
-        if isinstance(shape, tuple) and shape and all(isinstance(n, int) for n in shape):
-            self.segment.seen(form("output", "", TRAIN, shape, "", self.step))
+            made = None
+        if isinstance(made, tuple) and made and all(isinstance(n, int) for n in made):
+            self.segment.seen(form("output", "", TRAIN, made, "", self.step))
         if values:
             self._record(values, TRAIN, self.step)
             self.segment.assess()

@@ -38,6 +38,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
         self._name = name
         self._options = options
         self._observer: Observer | None = None
+        self.started = False  # a training was seen
 
     @classmethod
     def attach(cls, model: Any, name: str | None = None, **options: Any) -> Handle:
@@ -64,6 +65,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
         return active.finish() if not disabled() else None
 
     def on_train_begin(self, logs: Any = None) -> None:
+        self.started = True
         if disabled() or self.model is None:
             return
         model = self.model
