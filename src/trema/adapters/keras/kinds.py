@@ -57,7 +57,8 @@ _MERGES = {
     "Concatenate": "concatenate",
     "Dot": "dot",
 }
-
+#: Layers that apply another one as it is.
+_WRAPPERS = frozenset({"TimeDistributed", "SpectralNormalization"})
 
 #: Kinds whose output has no units of its own: their values are those of other layers, moved.
 WITHOUT_UNITS = frozenset({"input", "reshape", "merge", "container", "augmentation"})
@@ -79,9 +80,20 @@ def sublayers(layer: Any) -> list[Any]:
     return list(layer._flatten_layers(include_self=False, recursive=False))
 
 
+def unwrapped(op: Any) -> Any:
+    """The layer that a wrapper applies unchanged to every step or with normalized weights."""
+    while type(op).__name__ in _WRAPPERS and type(op).__module__.split(".")[0] == "keras":
+        inner = getattr(op, "layer", None)
+        if inner is None or is_container(inner):
+            break
+        op = inner
+    return op
+
+
 def kind_of(op: Any) -> str:
     """The kind of a layer or operation; a user's subclass has the kind of its Keras base only
     when it leaves ``call`` alone."""
+    op = unwrapped(op)
     for base in type(op).__mro__:
         kind = _kind_by_name(base.__name__)
         ours = base.__module__.split(".")[0] == "keras"
@@ -127,6 +139,7 @@ def function_name(value: Any) -> str | None:
 
 def config_of(op: Any, kind: str) -> dict[str, Any]:
     """Settings under the names that all frameworks share."""
+    op = unwrapped(op)
     config: dict[str, Any] = {}
     for ours, theirs in (("units", "units"), ("units", "filters"), ("groups", "groups")):
         if isinstance(getattr(op, theirs, None), int):
@@ -171,6 +184,7 @@ def config_of(op: Any, kind: str) -> dict[str, Any]:
 
 def special_kind(op: Any, kind: str) -> str:
     """``Activation("softmax")`` is a softmax; all other layers keep their kind."""
+    op = unwrapped(op)
     if kind == "activation" and type(op).__name__ == "Activation":
         name = function_name(op.activation)
         if name in ("softmax", "log_softmax"):
@@ -180,9 +194,11 @@ def special_kind(op: Any, kind: str) -> str:
 
 def own_unit_axis(layer: Any, kind: str) -> int | None:
     """The axis of the units of a layer's output where the layer itself tells, else None."""
-    data_format = getattr(layer, "data_format", None)
+    inner = unwrapped(layer)
+    data_format = getattr(inner, "data_format", None)
     if data_format is not None:
-        return 1 if data_format == "channels_first" else -1
+        first = 1 if inner is layer else 2  # behind the axis of time
+        return first if data_format == "channels_first" else -1
     if kind in ("linear", "embedding", "recurrent", "attention"):
         return -1
     axis = getattr(layer, "axis", None) if kind == "normalization" else None
