@@ -139,6 +139,11 @@ class Combination:
         return None
 
     @property
+    def loss_location(self) -> Location | None:
+        """Where the loss was chosen: where its object was made, else its call or argument."""
+        return self.run.place("criterion") or self.loss.location
+
+    @property
     def target_location(self) -> Location | None:
         """The argument that carries the targets, else the line of the loss."""
         return self.run.place("targets") or self.loss.location

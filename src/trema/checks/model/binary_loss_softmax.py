@@ -60,7 +60,7 @@ class BinaryLossSoftmax(Check):
             f"its own, but exactly one is true in each target row{harmless}",
             Evidence(Fact.TARGET_ROW_SUM_MAX, 1.0, unit="true classes a row"),
             where=Where(layer=seen.layer_name),
-            location=seen.loss.location or seen.head_location,
+            location=seen.loss_location or seen.head_location,
             severity=Severity.INFO if units == 2 else None,
             confidence="measured",
         )

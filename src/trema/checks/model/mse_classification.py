@@ -72,7 +72,7 @@ class MseClassification(Check):
             f"{seen.loss_name} compares values, but the targets are {what}",
             Evidence(Fact.TARGET_MAX, seen.targets.maximum, name=seen.targets.name),
             where=Where(layer=seen.layer_name),
-            location=seen.loss.location or seen.head_location,
+            location=seen.loss_location or seen.head_location,
             confidence="measured" if seen.form == ONE_HOT else "likely",
         )
 

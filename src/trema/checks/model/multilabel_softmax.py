@@ -73,7 +73,7 @@ class MultilabelSoftmax(Check):
             f"target rows have {show(sums[0])} to {show(sums[1])} true classes, but {reader}{end}",
             Evidence(Fact.TARGET_ROW_SUM_MAX, sums[1], limit=1.0, unit="true classes"),
             where=Where(layer=seen.layer_name),
-            location=seen.loss.location if by_loss else seen.head_location,
+            location=seen.loss_location if by_loss else seen.head_location,
             cause=Cause.LOSS if by_loss else Cause.ACTIVATION,
             confidence="measured",
         )

@@ -98,7 +98,7 @@ class SoftmaxOneUnit(Check):
             "its share is always 1 and the loss tells nothing",
             Evidence("units", 1, limit=2, name=seen.layer_name or ""),
             where=Where(layer=seen.layer_name),
-            location=seen.loss.location or seen.head_location,
+            location=seen.loss_location or seen.head_location,
             cause=Cause.LOSS,
             confidence="measured",
         )
