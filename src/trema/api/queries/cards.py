@@ -43,6 +43,9 @@ EVIDENCE = 20  # items of a card
 FIXES = 20
 DIFF = 100_000  # characters
 TIMES = 1000  # spans and points of the history
+CARDS = 2000  # of a run: nobody reads more, and a page that shows them stays quick
+#: Findings of which it is told what explains them: that takes time by their number squared.
+RANKED = 200
 _KEPT = 64  # runs
 #: A cursor of cards holds the run's revision and the count of what people did beside it.
 _ACTIONS = 2**20
@@ -58,12 +61,20 @@ class Deck:
     """All cards of a run, the most urgent first, those that are muted last.
 
     documents : of the findings, in the same order, with rank and explained_by
+    left_out : how many findings have no card, because there are too many
     """
 
     run: Run
     view: PeopleView
     cards: tuple[Card, ...]
     documents: tuple[dict[str, Any], ...]
+    left_out: int = 0
+
+    def notes(self) -> list[str]:
+        """What to know of the cards, a sentence each."""
+        if not self.left_out:
+            return []
+        return [f"{self.left_out:,} further findings are not shown, only the {CARDS:,} worst"]
 
     def active(self) -> list[Card]:
         """The cards that count: active and not muted."""
@@ -117,7 +128,8 @@ def card_page(deck: Deck, after: int) -> CardPage:
 
 
 def _deck(context: Context, run: Run, view: PeopleView, sources: Sequence[str]) -> Deck:
-    found = context.store.findings(run.id)
+    everything = context.store.findings(run.id)  # the worst first
+    found = everything[:CARDS]
     muted = {
         key_of(item): mute
         for item in found
@@ -134,7 +146,7 @@ def _deck(context: Context, run: Run, view: PeopleView, sources: Sequence[str]) 
         item = by_key[key]
         kind = getattr(context.checks.get(item.check), "kind", "")
         cards.append(_card(item, document, rank, str(kind), state, series, sources))
-    return Deck(run, view, tuple(cards), tuple(documents))
+    return Deck(run, view, tuple(cards), tuple(documents), len(everything) - len(found))
 
 
 def order(
@@ -152,7 +164,9 @@ def order(
     quiet = [document for key, document in documents.items() if key in muted]
     ranks = [document.get("rank") for document in loud]
     if run.state == "running" or quiet or not _ranked(ranks):
-        loud = rank_documents(loud, context.relations)
+        rest = [{**document, "explained_by": []} for document in loud[RANKED:]]
+        loud = [*rank_documents(loud[:RANKED], context.relations), *rest]
+        loud = [{**document, "rank": rank} for rank, document in enumerate(loud, start=1)]
     else:
         loud.sort(key=lambda document: int(document["rank"]))
     last = len(loud)

@@ -7,8 +7,8 @@ from typing import Any
 from trema.api.models import RunRow
 from trema.api.queries.cards import Deck
 from trema.api.queries.described import Described
-from trema.api.queries.plain import encoded, mapping, maybe_text
-from trema.api.queries.runs import muted_by_people
+from trema.api.queries.plain import encoded, mapping, maybe_text, words
+from trema.api.queries.runs import NAMES, muted_by_people
 
 SCHEMA = 1
 _LISTS = ("clear", "not_assessed", "failed_checks", "muted")
@@ -24,7 +24,7 @@ def findings_document(row: RunRow, described: Described, deck: Deck) -> dict[str
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "trema": described.trema,
-        "run": _run(row, described),
+        "run": _run(row, described, deck),
         "findings": [
             encoded(document)
             for document in deck.documents
@@ -45,7 +45,7 @@ def findings_document(row: RunRow, described: Described, deck: Deck) -> dict[str
     return document
 
 
-def _run(row: RunRow, described: Described) -> dict[str, Any]:
+def _run(row: RunRow, described: Described, deck: Deck) -> dict[str, Any]:
     info = described.first_info()
     facts: dict[str, Any] = {
         "overhead": None,
@@ -54,11 +54,12 @@ def _run(row: RunRow, described: Described) -> dict[str, Any]:
         "notes": [],
         **encoded(mapping((described.end or {}).get("run"))),
     }
-    if row.state == "killed":
-        facts["notes"] = [
-            *facts["notes"],
-            "the run did not end by itself: shown is what was written until then",
-        ]
+    killed = "the run did not end by itself: shown is what was written until then"
+    facts["notes"] = [
+        *words(facts["notes"], NAMES),
+        *([killed] if row.state == "killed" else []),
+        *deck.notes(),
+    ]
     return facts | {
         "id": row.id,
         "name": row.name,

@@ -140,6 +140,7 @@ def run_detail(context: Context, row: RunRow, described: Described, deck: Deck) 
     notes = words(facts.get("notes"), NAMES)
     if row.state == "killed":
         notes.append("the run did not end by itself: shown is what was written until then")
+    notes += deck.notes()
     return RunDetail(
         row=row,
         trema=described.trema,
