@@ -12,6 +12,7 @@ test('numbers are shown with four digits', () => {
   expect(show('-inf')).toBe('−∞');
   expect(show(null)).toBe('–');
   expect(show(2, 's')).toBe('2 s');
+  expect(show(0.0628512, 'fraction')).toBe('6.29 %');
 });
 
 test('non-finite values are decoded', () => {

@@ -10,10 +10,11 @@ export function decode(value: Num | null | undefined): number | null {
   return NaN;
 }
 
-/** Four significant digits, thousands apart, powers of ten beyond 1e7 and below 1e-4. */
+/** Four significant digits, thousands apart, powers of ten beyond 1e7 and below 1e-4; fractions in percent. */
 export function show(value: Num | null | undefined, unit = ''): string {
   const number = decode(value);
   if (number === null) return '–';
+  if (unit === 'fraction' && Number.isFinite(number)) return `${shown(Number((number * 100).toPrecision(3)))} %`;
   const text = shown(number);
   return unit ? `${text} ${unit}` : text;
 }

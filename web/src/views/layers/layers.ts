@@ -26,7 +26,7 @@ export const FACTS: readonly HeatFact[] = [
   { id: 'activation-std', name: 'spread', log: true, about: 'The standard deviation of what the layer puts out.' },
   { id: 'activation-zeros', name: 'zeros', log: false, range: SHARE, about: 'The share of outputs that are exactly zero: near 1 the layer is dead.' },
   { id: 'activation-saturated', name: 'saturation', log: false, range: SHARE, about: 'The share of outputs where the activation is flat: no gradient comes through.' },
-  { id: 'activation-nonfinite', name: 'not finite', log: false, range: SHARE, about: 'The share of outputs that are NaN or infinite.' },
+  { id: 'activation-nonfinite', name: 'not finite', log: false, about: 'How many outputs are NaN or infinite.' },
 ];
 
 export function factOf(id: string | null): HeatFact {
@@ -99,11 +99,9 @@ export function rowPoints(sheet: Sheet, layer: string): { x: number[]; y: (numbe
 }
 
 /** Shares in percent, as the heat map has them. */
-const SHARES = ['activation zeros', 'activation saturated', 'activation nonfinite'];
+const SHARES = ['activation zeros', 'activation saturated'];
 export function factValue(name: string, value: Num): string {
-  const number = decode(value);
-  if (!SHARES.includes(name) || number === null || !Number.isFinite(number)) return show(value);
-  return `${show(Number((number * 100).toPrecision(3)))} %`;
+  return show(value, SHARES.includes(name) ? 'fraction' : name.endsWith(' nonfinite') ? 'values' : '');
 }
 
 /** `gradient-norm of fc.weight` grouped by what it is of; the layer itself comes first. */

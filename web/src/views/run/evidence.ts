@@ -14,7 +14,7 @@ export function valueText(value: Num | null | undefined, unit: string, brief = f
   const number = decode(value);
   if (WITHOUT.includes(unit)) return brief ? '' : unit;
   if (number !== null && SHARES.includes(unit)) {
-    const text = `${show(Number((number * 100).toPrecision(3)))} %`;
+    const text = show(number, 'fraction');
     return brief ? text : `${text} ${unit}`;
   }
   if (brief || unit === 'at epoch') return show(value);
