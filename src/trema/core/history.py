@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -161,9 +161,11 @@ class History:
     def beats_baseline(self) -> bool | None:
         """Whether the training loss is well below what a constant prediction reaches.
 
-        Cross-entropy is compared with ln(classes) (uniform guess), squared error with the
-        variance of the targets seen, absolute error with their standard deviation. "Well" is
-        10 % below, over the last ten observed steps. None when it cannot be told.
+        Cross-entropy is compared with the entropy of the classes as frequent as they are in the
+        training data (ln of their number where this is not known), binary cross-entropy with that
+        of the mean target seen, squared error with the variance of the targets seen, absolute
+        error with their standard deviation. "Well" is 10 % below, over the last ten observed
+        steps. None when it cannot be told.
         """
         _, losses = self.array(Fact.LOSS, last=10)
         baseline = self.baseline_loss()
@@ -180,17 +182,56 @@ class History:
             return None
         if loss.kind in ("cross-entropy", "nll"):
             classes = self.classes()
-            return float(np.log(classes)) if classes and classes > 1 else None
+            if classes is None or classes < 2:
+                return None
+            uniform = float(np.log(classes))
+            shares = self.class_shares()
+            return uniform if shares is None else min(uniform, _entropy(shares))
         if loss.kind == "binary-cross-entropy":
-            return float(np.log(2.0))
-        _, std = self.array(Fact.TARGET_STD, last=50)
-        if len(std) == 0 and len(names := self.names(Fact.TARGET_STD)) == 1:
-            _, std = self.array(Fact.TARGET_STD, names[0], last=50)
+            return self._binary_baseline()
+        std = self._targets(Fact.TARGET_STD)
         if len(std) == 0:
             return None
         if loss.kind == "mse":
             return float(np.mean(std**2))
         return float(np.mean(std)) if loss.kind == "mae" else None
+
+    def _binary_baseline(self) -> float | None:
+        """The entropy of the mean target; None with weights, which the loss includes."""
+        if (self.run.loss is not None and self.run.loss.weighted) or self._weighted():
+            return None
+        mean = self._targets(Fact.TARGET_MEAN)
+        share = float(np.mean(mean)) if len(mean) else 0.5
+        if not 0 < share < 1:  # one class only, or targets of -1 and 1
+            share = 0.5
+        return _entropy(np.array([share, 1 - share]))
+
+    def _targets(self, fact: Fact) -> NDArray[np.float64]:
+        """Recent finite values of a fact of the targets, where there is one target tensor."""
+        _, values = self.array(fact, last=50)
+        if len(values) == 0 and len(names := self.names(fact)) == 1:
+            _, values = self.array(fact, names[0], last=50)
+        return values[np.isfinite(values)]
+
+    def _weighted(self) -> bool:
+        """Whether classes or samples of the training data carry weights."""
+        return any(o.data.get("weighted") for o in self._train_data())
+
+    def _train_data(self) -> Iterator[Observation]:
+        for observation in self._observations:
+            if observation.fact is Fact.DATASET and observation.data.get("split") == TRAIN:
+                yield observation
+
+    def class_shares(self) -> NDArray[np.float64] | None:
+        """How frequent the classes are in the training data: shape (class,), sum 1. None when
+        that was not seen, there is one class only, or weights change it."""
+        for observation in self._train_data():
+            labels = observation.data.get("labels")
+            if labels and not observation.data.get("weighted"):
+                counts = np.asarray(list(labels["counts"].values()), dtype=np.float64)
+                if (counts > 0).sum() > 1:
+                    return np.asarray(counts / counts.sum())
+        return None
 
     def classes(self) -> int | None:
         """The number of classes by the width of the outputs, or None."""
@@ -200,3 +241,9 @@ class History:
         shape = outputs[-1].shape
         # torch puts classes on axis 1 of dense predictions, Keras on the last one
         return shape[1] if self.run.framework == "torch" else shape[-1]
+
+
+def _entropy(shares: NDArray[np.float64]) -> float:
+    """The entropy of a distribution in nats: the cross-entropy of always predicting it."""
+    shares = shares[shares > 0]
+    return float(-(shares * np.log(shares)).sum())
