@@ -1,0 +1,99 @@
+"""A first loss far above that of a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
+from trema.checks.sketch_runs import CHANCE, noisy, training
+from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Kind, Severity
+from trema.core.facts import Fact
+from trema.core.history import History
+from trema.core.numbers import show
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class InitLoss(Check):
+    """A classifier that begins sure of wrong answers: its first losses exceed twice ln k.
+
+    Why it matters: before training no class deserves more trust than another. A larger loss means
+    that outputs begin far too large, through inputs, initial weights or the loss itself; the
+    first epochs are spent on undoing this.
+    May be wrong when: the model comes from another training with other classes.
+    References: Karpathy (2019), A Recipe for Training Neural Networks ("verify loss @ init");
+    Ben Braiek & Khomh (2022), TheDeepChecker (deviation ratio 1).
+    """
+
+    id = "init-loss"
+    title = "the first loss is far above chance"
+    cause = Cause.INITIALIZATION
+    severity = Severity.WARNING
+    kind = Kind.SYMPTOM
+    preview = True
+    needs = frozenset({Fact.LOSS, Fact.LOSS_KIND})
+    uses: ClassVar[frozenset[Fact]] = frozenset({Fact.OUTPUT_STD})
+    explains: ClassVar[frozenset[str]] = frozenset({"loss-flat", "exploding-grad"})
+    fixes = (
+        Fix("scale the inputs to about one, and keep the default initializers"),
+        Fix("begin the last layer small: its weights times 0.1, its biases zero"),
+        Fix("check that the loss reads what the model gives: logits or probabilities"),
+    )
+    snippets = snippets_beside(__file__)
+    links = Links(
+        search="initial loss too high cross entropy {framework}",
+        torch="nn.init",
+        keras="losses/probabilistic_losses",
+    )
+    times: float = 2.0  # of the loss of a uniform guess: |L0 - chance| > chance
+    first: int = 4  # steps that must all be above it
+    observed: int = 16  # observed steps before it is told
+
+    def diagnose(self, history: History) -> Iterator[Diagnosis]:
+        chance = self._chance(history)
+        steps, losses = history.array(Fact.LOSS)
+        if chance is None or len(losses) < self.observed or steps[self.first - 1] >= 8:
+            return
+        begin = losses[: self.first]
+        if not np.isfinite(begin).all() or not (begin > self.times * chance).all():
+            return
+        message = f"the loss of step {steps[0]} is {show(float(begin[0]))}"
+        message += f"; a guess among the classes costs {show(chance)}"
+        _, std = history.array(Fact.OUTPUT_STD)
+        if len(std) and np.isfinite(std[0]):
+            message += f" (outputs begin with a standard deviation of {show(float(std[0]))})"
+        yield self.diagnosis(
+            message,
+            Evidence(Fact.LOSS, float(begin[0]), limit=self.times * chance, step=int(steps[0])),
+            location=history.run.place("model", "fit", "step"),
+            confidence="measured",
+        )
+
+    def _chance(self, history: History) -> float | None:
+        loss = history.run.loss
+        if loss is None or loss.weighted:
+            return None
+        if loss.kind == "binary-cross-entropy":
+            return float(np.log(2.0))
+        classes = history.classes()
+        if loss.kind not in ("cross-entropy", "nll") or classes is None or classes < 2:
+            return None
+        return float(np.log(classes))
+
+    @staticmethod
+    def cases() -> Iterator[Case]:
+        yield fires("outputs begin far too large", training(losses=noisy(120.0, 9.0)))
+        yield fires("five times chance", training(losses=noisy(5 * CHANCE)))
+        yield quiet("at chance", training())
+        yield quiet("a little above chance", training(losses=noisy(1.5 * CHANCE)))
+        yield quiet("too early", training(losses=noisy(120.0, 9.0, steps=8)))
+        dips = noisy(5 * CHANCE)
+        dips[2] = CHANCE
+        yield quiet("single batches are far off", training(losses=dips))
+        resumed = training(losses=noisy(120.0, 9.0))
+        resumed.run = resumed.run.__class__()
+        yield quiet("a loss of one's own", resumed)

@@ -1,0 +1,85 @@
+"""A training loss that has not moved below that of a constant prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
+from trema.checks.progress import LEAST_DROP, stuck
+from trema.checks.sketch_runs import CHANCE, noisy, training
+from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Kind, Severity
+from trema.core.facts import Fact
+from trema.core.history import History
+from trema.core.numbers import show
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class LossFlat(Check):
+    """A training loss that stays where it began, or at what a constant prediction reaches.
+
+    Why it matters: nothing is learned; longer training of the same kind changes nothing.
+    May be wrong when: some networks sit on a plateau for epochs before they begin to learn, and
+    targets of pure noise cannot be learned.
+    References: Ben Braiek & Khomh (2022), TheDeepChecker, arXiv:2204.00694 (5 % over windows);
+    Karpathy (2019), A Recipe for Training Neural Networks.
+    """
+
+    id = "loss-flat"
+    title = "the loss does not fall"
+    cause = Cause.LEARNING_RATE
+    severity = Severity.WARNING
+    kind = Kind.SYMPTOM
+    preview = True
+    needs = frozenset({Fact.LOSS})
+    uses: ClassVar[frozenset[Fact]] = frozenset({Fact.METRIC, Fact.TARGET_STD, Fact.LOSS_KIND})
+    explains: ClassVar[frozenset[str]] = frozenset({"underfitting"})
+    fixes = (
+        Fix("try learning rates 10 times higher and lower"),
+        Fix(
+            "check that a handful of samples can be learned by heart; if not, the code is at fault"
+        ),
+        Fix("check that inputs and labels still belong together"),
+    )
+    snippets = snippets_beside(__file__)
+    links = Links(
+        search="training loss not decreasing {framework} {loss}",
+        torch="optim",
+        keras="models/model_training_apis",
+    )
+    steps: int = 300  # training steps; a third when training is over
+    epochs: int = 4  # finished epochs; plateaus of recurrent nets last two or three
+
+    def diagnose(self, history: History) -> Iterator[Diagnosis]:
+        found = stuck(history, steps=self.steps, epochs=self.epochs)
+        if found is None:
+            return
+        message = f"the training loss began at {show(found.start)} and is {show(found.now)} at "
+        message += f"step {found.step}"
+        if found.baseline is not None:
+            message += f"; a constant prediction reaches {show(found.baseline)}"
+        limit = found.bar - LEAST_DROP * abs(found.bar)
+        yield self.diagnosis(
+            message,
+            Evidence(Fact.LOSS, found.now, limit=limit, step=found.step),
+            location=history.run.place("fit", "loop", "step"),
+            confidence="likely" if found.baseline is not None else "possible",
+        )
+
+    @staticmethod
+    def cases() -> Iterator[Case]:
+        yield fires("at chance for the whole run", training())
+        fell = [*noisy(40.0, CHANCE, steps=60), *noisy(CHANCE, steps=260, seed=1)]
+        yield fires("it fell from far above to chance", training(losses=fell))
+        yield fires("in the fifth epoch", training(epochs=5, finished=False))
+        yield quiet("it learns", training(losses=noisy(CHANCE, 0.4)))
+        yield quiet("slow, but it falls", training(losses=noisy(CHANCE, 0.8 * CHANCE, noise=0.01)))
+        yield quiet("far above chance, and falling", training(losses=noisy(400.0, 5.0)))
+        yield quiet("the second epoch", training(epochs=2, finished=False))
+        yield quiet("a short try", training(losses=noisy(CHANCE, steps=30)))
+        rising = {"accuracy": [0.1, 0.3, 0.5, 0.6]}
+        yield quiet("a penalty hides it, but answers improve", training(metrics=rising))
+        ones = {Fact.TARGET_STD: [0.0] * 320}
+        yield quiet("an adversarial loss", training(facts=ones))
