@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from starlette.testclient import TestClient
 from tests.api.runs import make_run, open_run
 from tests.api.serving import TOKEN, Served, local, served
 from trema.api.app import create_app
+from trema.api.events import EventStream, Feed
 from trema.api.follow import Follow
 from trema.api.models import Changes, RunChange
 from trema.api.running import Running
@@ -280,6 +283,39 @@ def test_small_answers_are_not_kept_back(tmp_path: Path) -> None:
             seconds.append(time.perf_counter() - start)
     # the system would wait about 40 ms for an acknowledgement; else it takes 2
     assert min(seconds) < 0.02
+
+
+def test_a_busy_stream_ends_with_its_token() -> None:
+    """A run in training changes twice a second, so that the stream is never silent."""
+
+    class Busy:
+        number = 0
+
+        def changes(self, cursor: str | None) -> Changes:
+            self.number += 1
+            run = RunChange(id="run", revision=self.number, state="running")
+            return Changes(cursor=str(self.number), runs=[run], removed=[], all=False)
+
+    good = True
+    sent: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        nonlocal good
+        sent.append(message.get("body", b""))
+        good = len(sent) < 5  # then it is revoked
+
+    async def receive() -> Any:
+        await asyncio.sleep(60)
+
+    async def listen() -> None:
+        feed = Feed(Busy(), interval=0.02)
+        stream = EventStream(feed, None, place=nullcontext(), allowed=lambda: good, heartbeat=0.3)
+        await asyncio.wait_for(stream({}, receive, send), 5)
+        await feed.stop()
+
+    asyncio.run(listen())
+    assert len(sent) > 5
+    assert sent[-1] == b""
 
 
 def test_what_adds_up_in_a_letter_box() -> None:
