@@ -212,6 +212,23 @@ def test_a_failure_is_seen(tmp_path: Path, url: str, hook: Hook) -> None:
     assert watch.watcher.problems == [f"alert 'team': {alert.error}"]
 
 
+def test_a_database_that_fails_once_costs_no_alert(
+    tmp_path: Path, url: str, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(tmp_path, url, hook, on=("finished",))
+    watch.step()
+    run = write_run(tmp_path)
+    watch.follower.step()
+    with monkeypatch.context() as patch:
+        patch.setattr(watch.queries, "run", lambda run: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            watch.watcher.step()
+    watch.watcher.step()
+    wait_for(lambda: hook.got)
+    watch.close()
+    assert json.loads(hook.got[0][2])["run"]["id"] == run
+
+
 def test_a_run_that_is_deleted_in_between(tmp_path: Path, url: str, hook: Hook) -> None:
     watch = Watch(tmp_path, url, hook)
     watch.step()

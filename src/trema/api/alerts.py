@@ -127,9 +127,13 @@ class Watcher:
 
     def _end(self, run: str, state: str) -> None:
         before = self._states.get(run)
-        self._states[run] = state
+        if before != state:
+            self._tell_end(run, before, state)
+        self._states[run] = state  # only now: what failed is told the next time
+
+    def _tell_end(self, run: str, before: str | None, state: str) -> None:
         kind = _KINDS.get(state)
-        if kind is None or before == state:
+        if kind is None:
             return
         boxes = [box for box in self._outboxes if kind in box.rule.on]
         if not boxes:
