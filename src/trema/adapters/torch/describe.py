@@ -196,6 +196,20 @@ def parameters_of(
     )
 
 
+def owned_parameters(
+    model: nn.Module, optimizer: torch.optim.Optimizer | None
+) -> list[tuple[str, Tensor]]:
+    """Parameters of the model that the optimizer holds."""
+    if optimizer is None:
+        return []
+    owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    return [
+        (name, p)
+        for name, p in model.named_parameters()
+        if id(p) in owned and not isinstance(p, nn.UninitializedParameter)
+    ]
+
+
 def _owner(parameter: str, layers: tuple[str, ...]) -> str | None:
     parts = parameter.split(".")[:-1]
     while parts:

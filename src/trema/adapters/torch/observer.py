@@ -18,11 +18,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from trema.adapters.torch import patches, reduce
+from trema.adapters.torch import calls, patches, reduce
 from trema.adapters.torch.batch import LossCall, main_output, tensors_in, value_of
-from trema.adapters.torch.describe import is_compiled, kind_of, learning_rates, leaves, unwrapped
+from trema.adapters.torch.describe import (
+    is_compiled,
+    kind_of,
+    learning_rates,
+    leaves,
+    owned_parameters,
+    unwrapped,
+)
 from trema.adapters.torch.epochs import Epochs
 from trema.adapters.torch.info import described, first_info, located
+from trema.adapters.torch.loop import Loop
 from trema.adapters.torch.measure import (
     Values,
     distributions,
@@ -31,17 +39,9 @@ from trema.adapters.torch.measure import (
     part,
     tensor_facts,
 )
-from trema.adapters.torch.origin import find_origin
+from trema.adapters.torch.origin import all_finite, find_origin, tell_origin
 from trema.adapters.torch.units import UnitAxes
-from trema.core.facts import (
-    TRAIN,
-    VALIDATION,
-    Fact,
-    Observation,
-    Phase,
-    Place,
-    Snapshot,
-)
+from trema.core.facts import TRAIN, VALIDATION, Fact, Phase, Place, Snapshot
 from trema.engine.session import Session
 from trema.source.frames import CallSite, call_site
 
@@ -98,6 +98,7 @@ class Observer:
         info = first_info(self.inner, optimizer, index, self._compiled)
         self.segment = session.open_segment(info)
         self.epochs = Epochs(self.segment, self._relocate)
+        self.loop = Loop(self, optimizer)
         self._next = self.segment.schedule.next_step
         self._forward_handle: Any = None
         self._before_handle: Any = None
@@ -158,6 +159,8 @@ class Observer:
         training = torch.is_grad_enabled()
         if training:
             self._held = (args, kwargs)
+            if calls.watching:
+                self.loop.forward_ran()
             if not self.armed or self._captured:
                 return
         else:
@@ -206,6 +209,7 @@ class Observer:
         if not training:
             self.epochs.validated()
             self._hook(True)
+            self.guard(self.loop.evaluated)
             if result.numel() == 1:
                 self.epochs.see_loss(value_of(result), training=False)
             return
@@ -243,7 +247,9 @@ class Observer:
         if self.armed:
             if "backward" not in self._places:
                 self._note_place("backward")
-            if not self._described and loss.grad_fn is not None:
+            # where the step came first, its forward pass is forgotten by now
+            ran = self._captured or self._loss_call is not None or not self.step
+            if ran and not self._described and loss.grad_fn is not None:
                 self.guard(lambda: self._describe(loss))
 
     def _note_place(self, role: str) -> None:
@@ -251,9 +257,9 @@ class Observer:
         if site is not None:
             self._places[role] = site
 
-    def _before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    def _before_step(self, optimizer: torch.optim.Optimizer, *given: Any) -> None:
         if self.armed:
-            self.guard(lambda: self._see_gradients(optimizer))
+            self.guard(lambda: self._see_gradients(optimizer, given))
         elif self._checks_gradients or self._nonfinite():
             self.guard(lambda: self._check_finite(optimizer))
 
@@ -279,6 +285,7 @@ class Observer:
 
     def _arm(self) -> None:
         self.armed = True
+        self.loop.arm()
         self._hook(True)
         self._reset_capture()
         self._loss_call = None
@@ -292,6 +299,7 @@ class Observer:
 
     def _disarm(self) -> None:
         self.armed = False
+        self.loop.disarm()
         for handle in self._step_handles:
             handle.remove()
         self._step_handles.clear()
@@ -353,8 +361,9 @@ class Observer:
     def _located(self) -> tuple[Place, ...]:
         return located(self._places, self.epochs.train_loader, self.epochs.validation_loader)
 
-    def _see_gradients(self, optimizer: torch.optim.Optimizer) -> None:
+    def _see_gradients(self, optimizer: torch.optim.Optimizer, given: tuple[Any, ...]) -> None:
         self._check_finite(optimizer)
+        self.loop.before_step(optimizer, given)
         parameters = self._parameters()
         limit = max(1, self.session.config.memory // 4)
         size = sum(p.numel() * p.element_size() for _, p in parameters)
@@ -384,6 +393,7 @@ class Observer:
             values[Fact.BATCH_SIZE, ""] = float(first.shape[0])
         target = call.target if call is not None else None
         self.epochs.see_batch(TRAIN, self._inputs, target, self.step)
+        values |= self.loop.facts(optimizer)
         values |= layer_facts(self._activations)
         values |= parameter_facts(parameters, self._before, self._share)
         if self.segment.schedule.distributions:
@@ -425,17 +435,7 @@ class Observer:
         )
 
     def _parameters(self) -> list[tuple[str, Tensor]]:
-        optimizer = self._optimizer()
-        owned = (
-            {id(p) for group in optimizer.param_groups for p in group["params"]}
-            if optimizer is not None
-            else set()
-        )
-        return [
-            (name, p)
-            for name, p in self.inner.named_parameters()
-            if id(p) in owned and not isinstance(p, nn.UninitializedParameter)
-        ]
+        return owned_parameters(self.inner, self._optimizer())
 
     # non-finite values --------------------------------------------------------------------
 
@@ -452,40 +452,26 @@ class Observer:
             self._assess_now = True
             if not self.armed:
                 self._record({(Fact.LOSS, ""): float(value)}, TRAIN)  # type: ignore[arg-type]  # not None
-        elif not self._nonfinite_told and not loss_bad and self._gradients_are_finite():
+        elif not self._nonfinite_told and not loss_bad and all_finite(self._parameters()):
             return
         if not self._nonfinite_told:
             self._nonfinite_told = True
             data = find_origin(self.inner, self._held, dict(self._parameters()), loss_bad)
-            self.segment.observe(
-                Observation(
-                    fact=Fact.NONFINITE_ORIGIN,
-                    step=self.step,
-                    epoch=self.epochs.epoch,
-                    data={**data, "step": self.step},
-                    segment=self.segment.number,
-                )
-            )
+            tell_origin(self.segment, data, self.step, self.epochs.epoch)
         elif self._assess_now and not self.armed:
             self._assess_now = False
             self.segment.assess()
-
-    def _gradients_are_finite(self) -> bool:
-        gradients = [p.grad for _, p in self._parameters() if p.grad is not None]
-        if not gradients:
-            return True
-        # one sum over all norms: it is finite unless a gradient is not, or squares overflowed
-        total = torch.stack([n.to(gradients[0].device) for n in reduce.norms(gradients)]).sum()
-        return math.isfinite(float(total)) or all(bool(torch.isfinite(g).all()) for g in gradients)
 
     # loaders ------------------------------------------------------------------------------
 
     def loader_begins(self, loader: DataLoader[Any]) -> None:
         """Somebody iterates a loader."""
         self.epochs.loader_begins(loader)
+        self.loop.loader_begins(loader is self.epochs.train_loader)
 
     def loader_ends(self, loader: DataLoader[Any]) -> None:
         """A loader is exhausted."""
+        self.guard(lambda: self.loop.loader_ends(loader is self.epochs.train_loader))
         self.guard(lambda: self.epochs.loader_ends(loader))
         self._validation_seen = 0
 
@@ -495,6 +481,7 @@ class Observer:
             handle.remove()
         self._handles.clear()
         self._hook(False)
+        self.session.guarded("torch adapter", self.loop.close)
         self._disarm()
         if self in patches.listeners:
             patches.listeners.remove(self)

@@ -3,13 +3,18 @@ update, with the model and the random state put back as they were."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from trema.adapters.torch import reduce
 from trema.adapters.torch.batch import main_output, tensors_in
 from trema.adapters.torch.describe import leaves
+from trema.core.facts import Fact, Observation
+from trema.engine.session import Segment
 
 
 def find_origin(
@@ -43,6 +48,28 @@ def find_origin(
         if gradient is not None and (word := bad_word(gradient)) is not None:
             return {"kind": "gradient", "name": name, "value": word}
     return {"kind": "loss", "name": "", "value": "nan"}
+
+
+def tell_origin(segment: Segment, data: dict[str, Any], step: int, epoch: int) -> None:
+    """Note in the run where the first bad value began."""
+    seen = Observation(
+        fact=Fact.NONFINITE_ORIGIN,
+        step=step,
+        epoch=epoch,
+        data={**data, "step": step},
+        segment=segment.number,
+    )
+    segment.observe(seen)
+
+
+def all_finite(parameters: Sequence[tuple[str, Tensor]]) -> bool:
+    """Whether every gradient is finite."""
+    gradients = [p.grad for _, p in parameters if p.grad is not None]
+    if not gradients:
+        return True
+    # one sum over all norms: it is finite unless a gradient is not, or squares overflowed
+    total = torch.stack([n.to(gradients[0].device) for n in reduce.norms(gradients)]).sum()
+    return math.isfinite(float(total)) or all(bool(torch.isfinite(g).all()) for g in gradients)
 
 
 def bad_word(tensor: Tensor) -> str | None:

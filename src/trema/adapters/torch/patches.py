@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
+from trema.adapters.torch import calls
 from trema.adapters.torch.describe import LOSSES
 
 
@@ -52,6 +53,7 @@ def install() -> None:
     _patch_backward()
     _patch_loader()
     _patch_scaler()
+    calls.install()
 
 
 def _patch_loss(name: str) -> None:
@@ -80,9 +82,13 @@ def _patch_backward() -> None:
 
     @functools.wraps(original)
     def backward(self: Tensor, *args: Any, **options: Any) -> None:
+        for watcher in tuple(calls.watching):
+            watcher.before_backward(self)
         for listener in tuple(listeners):
             listener.backward_begins(self)
         original(self, *args, **options)
+        for watcher in tuple(calls.watching):
+            watcher.after_backward()
 
     Tensor.backward = backward  # type: ignore[method-assign]  # the original is called unchanged
 
