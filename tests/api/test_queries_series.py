@@ -8,6 +8,7 @@ import pytest
 
 from tests.api.asking import Asked, Fed, seen
 from trema.core.errors import RunNotFound, UsageError
+from trema.store.base import Batch
 
 
 def test_the_list_of_series(everywhere: Asked) -> None:
@@ -100,6 +101,21 @@ def test_series_that_cannot_be_asked(fed: Fed) -> None:
         ask("no such run", [(key, 0)])
     assert ask("run", [(key, 0)], width=1).series[0].steps == [0]
     assert ask("run", []).series == []
+
+
+def test_large_events_come_a_few_at_a_time(everywhere: Asked) -> None:
+    store = everywhere.store
+    store.add_run("run", {"name": "run"})
+    large = [{"kind": "observation", "segment": 0, "text": "x" * 1_500_000} for _ in range(7)]
+    store.ingest(Batch(run="run", rank=0, start=0, end=9, records=large))
+    sizes, after = [], 0
+    while (page := everywhere.queries.events("run", after=after)).events:
+        sizes.append(len(page.events))
+        after = page.next
+    assert sizes == [2, 2, 2, 1]
+    huge = [{"kind": "observation", "segment": 0, "text": "x" * 6_000_000}]
+    store.ingest(Batch(run="run", rank=0, start=9, end=10, records=huge))
+    assert len(everywhere.queries.events("run", after=after).events) == 1
 
 
 def test_events(fed: Fed) -> None:

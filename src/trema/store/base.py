@@ -333,8 +333,9 @@ class Store(Protocol):
         kinds: Collection[str] | None = None,
         after: int = 0,
         limit: int | None = None,
+        size: int | None = None,
     ) -> list[Event]:
-        """Events written after a revision, oldest first."""
+        """Events written after a revision, oldest first; up to ``size`` bytes, but one at least."""
 
     def ends(self, runs: Collection[str]) -> dict[str, Mapping[str, Any]]:
         """The newest ``end`` record of each run that has one; of several ranks the lowest's."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, tuple_
 from sqlalchemy import and_ as both
 
 from trema.store.base import Event, FindingHead, JournalState, Run, StoredFinding, Touch
@@ -102,14 +102,18 @@ class Reading(Database):
         kinds: Collection[str] | None = None,
         after: int = 0,
         limit: int | None = None,
+        size: int | None = None,
     ) -> list[Event]:
-        """Events written after a revision, oldest first."""
+        """Events written after a revision, oldest first; up to ``size`` bytes, but one at least."""
         with reading(self._engine) as db:
             row = run_row(db, run)
             query = select(events).where(events.c.run == row.key, events.c.revision > after)
             if kinds is not None:
                 query = query.where(events.c.kind.in_(list(kinds)))
-            found = db.execute(query.order_by(events.c.revision).limit(limit))
+            query = query.order_by(events.c.revision).limit(limit)
+            if size is not None:
+                query = query.where(events.c.revision <= _last_within(db, query, size))
+            found = db.execute(query)
             return [
                 Event(
                     revision=item.revision,
@@ -197,6 +201,17 @@ class Reading(Database):
         with reading(self._engine) as db:
             found = db.execute(query.order_by(removed.c.touched, removed.c.id))
             return [(row.id, row.touched) for row in found]
+
+
+def _last_within(db: Connection, query: Select[Any], size: int) -> int:
+    """The revision of the last of these events up to a size, which is told without reading them."""
+    last, length = 0, func.length(events.c.record)  # ASCII
+    for revision, bytes in db.execute(query.with_only_columns(events.c.revision, length)):
+        size -= bytes
+        if last and size < 0:
+            break
+        last = revision
+    return last
 
 
 def _run(row: Row[Any]) -> Run:

@@ -9,6 +9,7 @@ from trema.api.queries.context import Context
 from trema.api.queries.plain import encoded
 
 AT_ONCE = 2000
+SIZE = 4 * 2**20  # bytes of records in one answer: a single one may have 8 MiB
 
 
 def read_events(
@@ -16,7 +17,7 @@ def read_events(
 ) -> EventPage:
     """Records after a revision, oldest first."""
     found = context.store.events(
-        run, kinds=kinds or None, after=after, limit=max(1, min(limit, AT_ONCE))
+        run, kinds=kinds or None, after=after, limit=max(1, min(limit, AT_ONCE)), size=SIZE
     )
     return EventPage(
         events=[
