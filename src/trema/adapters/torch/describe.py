@@ -255,7 +255,7 @@ def loss_info(function: str, options: Mapping[str, Any], target: object) -> Loss
         reads=reads,
         name=function,
         sparse=sparse,
-        weighted=options.get("weight") is not None,
+        weighted=any(options.get(name) is not None for name in ("weight", "pos_weight")),
         config=_loss_config(kind, options),
     )
 
@@ -264,6 +264,8 @@ def _loss_config(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     if kind in ("cross-entropy", "nll"):
         config["ignore"] = options.get("ignore_index", -100)
+    if options.get("reduction", "mean") != "mean":
+        config["reduction"] = str(options["reduction"])
     if options.get("label_smoothing"):
         config["smoothing"] = float(options["label_smoothing"])
     return config

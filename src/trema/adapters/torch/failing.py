@@ -30,6 +30,8 @@ def tell(observer: Observer, name: str, args: tuple[Any, ...], options: dict[str
     target = args[1] if len(args) > 1 else options.get("target")
     if not isinstance(output, Tensor) or not isinstance(target, Tensor):
         return
+    if "loss" not in observer._places:
+        observer._note_place("loss")
     if output.grad_fn is not None and not observer._described:
         observer._loss_call = LossCall(name, options, output, target, output)
         observer._describe(output)

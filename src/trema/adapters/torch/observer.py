@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from trema.adapters.torch import calls, patches, reduce
+from trema.adapters.torch import calls, failing, patches, reduce
 from trema.adapters.torch.batch import LossCall, main_output, tensors_in, value_of
 from trema.adapters.torch.describe import (
     is_compiled,
@@ -220,6 +220,11 @@ class Observer:
             kept = target if isinstance(target, Tensor) else None
             self._loss_call = LossCall(name, options, output, kept, result)
 
+    def loss_failed(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """A loss function raised: what it was given is told, the error goes on."""
+        if torch.is_grad_enabled() and self._is_latest():
+            self.guard(lambda: failing.tell(self, name, args, options))
+
     def backward_begins(self, loss: Tensor) -> None:
         """The loss is the tensor whose ``backward`` runs."""
         fresh, self._fresh_loss = self._fresh_loss, None
@@ -256,6 +261,8 @@ class Observer:
         site = call_site()
         if site is not None:
             self._places[role] = site
+        if role == "loss" and (made := failing.criterion_site()) is not None:
+            self._places["criterion"] = made
 
     def _before_step(self, optimizer: torch.optim.Optimizer, *given: Any) -> None:
         if self.armed:

@@ -28,6 +28,7 @@ class Listener(Protocol):
     def loss_computed(
         self, name: str, args: tuple[Any, ...], options: dict[str, Any], result: Tensor
     ) -> None: ...
+    def loss_failed(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> None: ...
     def backward_begins(self, loss: Tensor) -> None: ...
     def loader_begins(self, loader: DataLoader[Any]) -> None: ...
     def loader_ends(self, loader: DataLoader[Any]) -> None: ...
@@ -67,6 +68,11 @@ def _patch_loss(name: str) -> None:
         _depth += 1
         try:
             result = original(*args, **options)
+        except Exception:
+            if _depth == 1:
+                for listener in tuple(listeners):
+                    listener.loss_failed(name, args, options)
+            raise
         finally:
             _depth -= 1
         if _depth == 0:  # some losses are built from others
