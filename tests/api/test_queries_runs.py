@@ -220,6 +220,16 @@ def test_odd_records_leave_the_rest_readable(fed: Fed) -> None:
     assert fed.queries.events("odd").model_dump_json()
 
 
+def test_a_clock_that_is_set_back_hides_no_run(fed: Fed, monkeypatch: pytest.MonkeyPatch) -> None:
+    fed.feed("first", seen(0, loss=1.0))
+    now = fed.store.now()
+    with monkeypatch.context() as ahead:
+        ahead.setattr(fed.store, "now", lambda: now + 3_600_000_000)
+        assert names(fed.queries.runs().runs) == ["first"]
+    fed.feed("second", seen(0, loss=1.0))
+    assert set(names(fed.queries.runs().runs)) == {"first", "second"}
+
+
 def test_many_threads_ask_at_once(asked: Asked) -> None:
     runs = [make_run(asked.root, f"run {n}", epochs=1, steps=3) for n in range(4)]
     failures: list[BaseException] = []

@@ -107,8 +107,9 @@ class Rows:
     # keeping up -----------------------------------------------------------------------------
 
     def _refresh(self) -> None:
-        store, since = self._context.store, max(0, self._since - OVERLAP)
+        store = self._context.store
         now = store.now()
+        since = self._since - OVERLAP if self._since <= now else 0  # the clock was set back
         changed = {}
         for touch in store.touched(since):
             known = self._entries.get(touch.run)
