@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -361,6 +364,27 @@ def test_a_ticket_opens_the_page_once(tmp_path: Path) -> None:
         assert first.headers["location"] == f"../#/run/run%201%2F%C3%A9?token={TOKEN}"
         assert first.headers["cache-control"] == "no-store"
         assert client.get("/open/ticket").headers["location"] == "../"
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.getuid() != 0, reason="only root can be another user on Linux"
+)
+def test_a_ticket_is_of_no_use_to_another_user(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    code = (
+        "import http.client, sys\n"
+        "connection = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=10)\n"
+        "connection.request('GET', '/open/ticket')\n"
+        "print(connection.getresponse().getheader('location'))\n"
+    )
+    with served(replace(local(tmp_path), ticket="ticket")) as site:
+        words = ["/usr/bin/env", "python3", "-I", "-c", code, str(site.port)]
+        other = subprocess.run(words, user=65534, cwd="/", capture_output=True, text=True)
+        assert other.returncode == 0, other.stderr
+        assert other.stdout.strip() == "../"
+        with site.client(None) as client:  # and it is still there for the one it is for
+            assert TOKEN in client.get("/open/ticket").headers["location"]
 
 
 def test_redirects_are_not_followed_elsewhere(site: Served) -> None:

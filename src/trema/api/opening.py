@@ -1,7 +1,7 @@
 """The address that a browser is started with.
 
 Other users of the machine can read the arguments of every process, so the browser is not given the
-token but a ticket: it leads to the address with the token, once.
+token but a ticket: it leads to the address with the token, once, and on Linux only the same user.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+
+from trema.api.peers import is_stranger
 
 OPEN = "/open/{ticket}"
 
@@ -34,10 +36,22 @@ class Ticket:
         """To the page; with the token for the first who brings the ticket."""
         given = str(request.path_params["ticket"]).encode("utf-8", "replace")
         with self._lock:
-            good = hmac.compare_digest(given, self._ticket.encode()) and not self._used
+            good = (
+                hmac.compare_digest(given, self._ticket.encode())
+                and not self._used
+                and not _from_stranger(request)
+            )
             self._used = self._used or good
         place = f"../{self._target}" if good else "../"
         return RedirectResponse(place, 303, {"Cache-Control": "no-store"})
+
+
+def _from_stranger(request: Request) -> bool:
+    """Whether it comes from another user, who was faster than the browser."""
+    server = request.scope.get("server")
+    if request.client is None or server is None or server[1] is None:
+        return False
+    return is_stranger(request.client.port, server[1])
 
 
 def fragment(token: str, run: str | None = None) -> str:
