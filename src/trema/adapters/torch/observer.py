@@ -7,6 +7,7 @@ graph of the loss, gradients and updates are read, and everything is copied to t
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 import time
@@ -29,6 +30,7 @@ from trema.adapters.torch.describe import (
     unwrapped,
 )
 from trema.adapters.torch.epochs import Epochs
+from trema.adapters.torch.hooks import Hook
 from trema.adapters.torch.info import described, first_info, located
 from trema.adapters.torch.loop import Loop
 from trema.adapters.torch.measure import (
@@ -113,7 +115,7 @@ class Observer:
         optimizer = self._optimizer()
         if wanted and self._forward_handle is None and optimizer is not None:
             self._forward_handle = self.model.register_forward_hook(
-                self._after_forward, with_kwargs=True
+                Hook(self._after_forward), with_kwargs=True
             )
             self._before_handle = optimizer.register_step_pre_hook(self._before_step)
         elif not wanted and self._forward_handle is not None:
@@ -299,10 +301,8 @@ class Observer:
         if self._compiled:
             return
         for name, module in self._leaves.items():
-            handle = module.register_forward_hook(
-                lambda m, given, out, name=name: self._after_layer(name, m, given, out)
-            )
-            self._step_handles.append(handle)
+            hook = Hook(functools.partial(self._after_layer, name))
+            self._step_handles.append(module.register_forward_hook(hook))
 
     def _disarm(self) -> None:
         self.armed = False

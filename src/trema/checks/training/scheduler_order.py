@@ -49,7 +49,7 @@ class SchedulerOrder(Check):
     )
     collapse: float = 1e-3  # share of the peak rate below which hardly anything moves
     factor: float = 3.0  # training goes on for so many times the life of the schedule
-    least_after: int = 100  # and so many steps
+    least_after: int = 50  # and so many steps, as far as they were sampled
     per_step: float = 0.9  # scheduler steps per optimizer step: it counts batches
     least_unused: int = 100  # training steps of two epochs or more without a scheduler step
 
