@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from trema.checks.smoothing import ACCURACIES
 from trema.checks.trends import trend
-from trema.core.facts import Fact
+from trema.core.facts import TRAIN, Fact
 from trema.core.history import History
 
 RECENT = 16  # observed steps whose mean is the level now
@@ -107,10 +108,24 @@ def one_sided(history: History) -> bool:
     return False
 
 
+def steps_taken(history: History) -> int:
+    """Training steps so far, at least: the last one observed may lie well behind, so that whole
+    epochs over data of known size count too."""
+    run = history.run
+    _, sizes = history.array(Fact.BATCH_SIZE, last=32)
+    batch = max(float(run.batch_size or 0), float(sizes.max()) if len(sizes) else 0.0)
+    samples = run.train_samples or 0
+    for observation in history.observations(Fact.DATASET):
+        if observation.data.get("split") == TRAIN and observation.data.get("source") == "arrays":
+            samples = max(samples, int(observation.data.get("samples", 0)))
+    by_epoch = math.ceil(samples / batch) if samples and batch else 0
+    return max(history.step + 1, history.epochs_finished * by_epoch)
+
+
 def waited(history: History, *, steps: int, epochs: int) -> bool:
     """Whether training went on long enough to judge it: so many steps and epochs, a third of the
     steps when it is over, or three times as many without epochs."""
-    taken = history.step + 1
+    taken = steps_taken(history)
     if history.finished:
         return taken >= max(20, steps // 3)
     if history.epochs_finished >= epochs:

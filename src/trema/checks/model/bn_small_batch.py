@@ -59,10 +59,6 @@ class BnSmallBatch(Check):
     observed: int = 4  # training steps
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
-        _, sizes = history.array(Fact.BATCH_SIZE)
-        if len(sizes) < self.observed:
-            return
-        batch = float(np.median(sizes))
         own = [
             layer
             for layer in history.run.layers
@@ -70,6 +66,10 @@ class BnSmallBatch(Check):
             and "sync" not in layer.class_name.lower()
             and _trained(history.run, layer)
         ]
+        _, sizes = history.array(Fact.BATCH_SIZE, last=64)
+        if not own or len(sizes) < self.observed:
+            return
+        batch = float(np.median(sizes))
         few = [
             (values, layer)
             for layer in own

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
-from trema.checks.progress import progress
+from trema.checks.progress import progress, step_losses, steps_taken
 from trema.checks.sketch_runs import CHANCE, noisy, training
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Kind, Severity
 from trema.core.facts import Fact
@@ -55,8 +55,11 @@ class BatchLrMismatch(Check):
     epochs: int = 3
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
-        taken, epochs = history.step + 1, history.epochs_finished
-        if not history.finished or epochs < self.epochs or not 0 < taken < self.updates:
+        epochs = history.epochs_finished
+        if not history.finished or epochs < self.epochs:
+            return
+        taken = steps_taken(history)
+        if taken >= self.updates:
             return
         _, sizes = history.array(Fact.BATCH_SIZE)
         size = float(np.median(sizes))
@@ -66,7 +69,7 @@ class BatchLrMismatch(Check):
         if any(o.kind == "lbfgs" for o in optimizers) or history.beats_baseline() is not False:
             return
         learned = progress(history)
-        if learned is None or learned.below:
+        if learned is None or learned.below or not self._goes_down(history):
             return
         yield self.diagnosis(
             f"{epochs} epochs made {taken} updates, for a batch holds {show(size)} samples; the "
@@ -76,12 +79,19 @@ class BatchLrMismatch(Check):
             confidence="measured",
         )
 
+    def _goes_down(self, history: History) -> bool:
+        """Whether updates do lower the loss: else more of them would not help."""
+        _, losses = step_losses(history)
+        return bool(losses[-1] < losses[0] and np.median(np.diff(losses)) < 0)
+
     @staticmethod
     def cases() -> Iterator[Case]:
-        flat = noisy(CHANCE, steps=12)
+        flat = CHANCE * np.linspace(1.02, 0.98, 12)
         yield fires("one update an epoch", training(losses=flat, epochs=12, batch=6000))
         yield fires("two updates", training(losses=flat, epochs=6, batch=3000))
         yield quiet("full batches for many epochs", training(epochs=320, batch=6000))
+        still = noisy(CHANCE, steps=12)
+        yield quiet("updates bring nothing", training(losses=still, epochs=12, batch=6000))
         learned = noisy(CHANCE, 0.3, steps=12)
         yield quiet("it learns all the same", training(losses=learned, epochs=12, batch=6000))
         yield quiet("a small data set", training(losses=flat, epochs=12, batch=100))

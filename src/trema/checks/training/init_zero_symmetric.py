@@ -86,7 +86,7 @@ class InitZeroSymmetric(Check):
     def _equal(self, history: History, layer: Layer) -> bool:
         """Whether every unit had the same greatest value in every step; where all are zero,
         the weights must have begun at zero, for a dead layer looks alike."""
-        _, highest = history.array(Fact.UNIT_MAX, layer.name)
+        _, highest = history.array(Fact.UNIT_MAX, layer.name, last=2 * self.steps)
         if highest.ndim != 2 or highest.shape[1] < 2 or len(highest) < self.steps:
             return False
         if not np.isfinite(highest).all():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
 from trema.checks.graph import Graph
 from trema.checks.kernels import Activated, activated, hidden_names
-from trema.checks.progress import stuck
+from trema.checks.progress import stuck, waited
 from trema.checks.sketch_runs import CHANCE, CLASSES, mlp, noisy, training
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Kind, Severity, Where
 from trema.core.facts import Fact, RunInfo
@@ -72,6 +72,8 @@ class Saturation(Check):
     window: int = 5  # observed distributions, the last ones
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
+        if not waited(history, steps=100, epochs=2):
+            return
         hidden = hidden_names(history.run)
         names = history.names(Fact.ACTIVATION_QUANTILES)
         found = []

@@ -84,8 +84,8 @@ class UpdateRatio(Check):
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
         found = typical_ratios(history, self.window)
-        if found is None or self.low <= found.middle <= self.high:
-            return
+        if found is None or self.low <= found.middle <= self.high or found.middle == 0:
+            return  # without any update the gradient is zero, or param-unchanged speaks
         if stuck(history, steps=100) is None:
             return
         large = found.middle > self.high

@@ -10,7 +10,7 @@ import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
 from trema.checks.kernels import Kernel, kernels, series
-from trema.checks.progress import stuck
+from trema.checks.progress import stuck, waited
 from trema.checks.sketch import Facts
 from trema.checks.sketch_runs import CHANCE, CLASSES, mlp, noisy, training
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Kind, Severity, Where
@@ -57,7 +57,7 @@ class VanishingGrad(Check):
     least_layers: int = 3  # layers of weights
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
-        own = kernels(history.run)
+        own = kernels(history.run) if waited(history, steps=100, epochs=2) else []
         if len(own) < self.least_layers:
             return
         sizes = [(k, size) for k in own if (size := self._size(history, k)) is not None]
