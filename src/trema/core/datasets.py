@@ -91,7 +91,7 @@ class Tokens:
 class Spike:
     """A number repeated at one end of a column, far from all its other numbers.
 
-    gap : distance to the next number over the range of the others
+    gap : distance to the nearest other number, over the range of the others
     """
 
     column: int

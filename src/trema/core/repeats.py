@@ -7,6 +7,7 @@ whole. So the cost is that of one pass over few columns for any data without rep
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,7 @@ def _conflicts(
     first_of: NDArray[np.int64],
     blank: NDArray[np.bool_],
     again: NDArray[np.int64],
-) -> dict[str, object]:
+) -> dict[str, Any]:
     if targets is None or len(targets) <= int(candidates[-1]):
         return {}
     y = targets[candidates].reshape(len(candidates), -1)
@@ -103,7 +104,7 @@ def _conflicts(
     groups = np.zeros(len(candidates), dtype=bool)
     groups[first_of[differs]] = True
     at = np.flatnonzero(differs)
-    found: dict[str, object] = {
+    found: dict[str, Any] = {
         "conflicting": int((groups[first_of] & ~blank).sum()),
         "conflicts": _told(candidates[at]),
         "conflict_twins": _told(candidates[first_of[at]]),

@@ -7,7 +7,7 @@ import ast
 from trema.core.diagnosis import Location
 from trema.source.calls import called_name
 from trema.source.reading import SourceTree
-from trema.source.scopes import assigned_value
+from trema.source.scopes import assigned_value, bound_values
 from trema.source.syntax import current_tree
 
 #: Methods that give the same data in another form.
@@ -35,7 +35,7 @@ def origin(location: Location) -> Location | None:
     told; None where that is only a name, as of a parameter, or the file has changed.
     """
     tree = current_tree(location)
-    node = _node_at(tree, location) if tree is not None else None
+    node: ast.expr | ast.stmt | None = _node_at(tree, location) if tree is not None else None
     if tree is None or node is None:
         return None
     seen: set[ast.AST] = {node}
@@ -50,9 +50,10 @@ def origin(location: Location) -> Location | None:
 
 def _node_at(tree: SourceTree, location: Location) -> ast.expr | None:
     for node in ast.walk(tree.tree):
-        here = isinstance(node, ast.expr) and node.lineno == location.line
-        if here and tree.location(node) == location:
-            return node  # type: ignore[return-value]  # an expression, as just asked
+        if not isinstance(node, ast.expr) or node.lineno != location.line:
+            continue
+        if tree.location(node) == location:
+            return node
     return None
 
 
@@ -78,7 +79,19 @@ def _before(tree: SourceTree, node: ast.expr | ast.stmt) -> ast.expr | ast.stmt 
 
 
 def _assigned(tree: SourceTree, node: ast.expr) -> ast.expr | ast.stmt | None:
-    return assigned_value(tree, node) if isinstance(node, ast.Name) else None
+    """What a name was assigned; where branches may change it, the one value it began with."""
+    if not isinstance(node, ast.Name):
+        return None
+    value = assigned_value(tree, node)
+    if value is not None:
+        return value
+    begun = [
+        value
+        for value in bound_values(tree, node)
+        if value is None
+        or not any(isinstance(part, ast.Name) and part.id == node.id for part in ast.walk(value))
+    ]
+    return begun[0] if len(begun) == 1 else None
 
 
 def _given(tree: SourceTree, call: ast.Call) -> ast.expr | ast.stmt | None:
@@ -117,6 +130,6 @@ def _leads_on(tree: SourceTree, node: ast.expr) -> bool:
     while isinstance(node, (ast.Subscript, ast.Attribute, ast.Starred)):
         node = node.value
     if isinstance(node, ast.Name):
-        value = assigned_value(tree, node)
+        value = _assigned(tree, node)
         return value is not None and not isinstance(value, ast.Constant)
     return isinstance(node, (ast.Call, ast.BinOp))

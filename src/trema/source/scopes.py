@@ -57,6 +57,12 @@ def assigned_value(tree: SourceTree, use: ast.Name) -> ast.expr | ast.stmt | Non
     return None
 
 
+def bound_values(tree: SourceTree, use: ast.Name) -> list[ast.expr | ast.stmt | None]:
+    """Every value that the name's own scope binds it to, in the order of the text; None for one
+    that no line shows."""
+    return [binding.value for binding in _bindings(tree, scope_of(tree, use), use.id)]
+
+
 def scope_of(tree: SourceTree, node: ast.AST) -> ast.AST:
     """The function, class or module whose names a node sees first."""
     child = node

@@ -17,6 +17,7 @@ from trema.core.diagnosis import Location
 from trema.core.facts import Layer, LossInfo, OptimizerInfo, Place
 from trema.source.construction import Sites
 from trema.source.frames import CallSite, call_site, is_user_file
+from trema.source.labels import labels_of
 from trema.source.layers import LayerSpec
 from trema.source.matching import find_calls, match_call, match_layers
 from trema.source.origins import origin
@@ -192,6 +193,11 @@ def places_of(fit: Location | None, compile_place: Location | None, method: str)
     targets = argument(fit, "y", 1)
     if targets is not None:
         places.append(Place(role="targets", location=targets))
+        if (labels := labels_of(targets)) is not None:
+            places.append(Place(role="labels", location=labels))
+    order = argument(fit, "shuffle", 8)
+    if order is not None:
+        places.append(Place(role="shuffle", location=order))
     for name, position in (("validation_data", 7), ("validation_split", 6)):
         value = argument(fit, name, position)
         if value is not None:

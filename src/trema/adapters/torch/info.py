@@ -142,6 +142,11 @@ def located(
         places["validation"] = choice
     if (data := locate.data_location(train_loader)) is not None:
         places["data"] = data
+    if (labels := locate.labels_location(train_loader)) is not None:
+        places["labels"] = labels
+    order = locate.shuffle_location(train_loader)
+    if order is not None:
+        places["shuffle"] = order
     read = locate.load_location(train_loader, places.get("inputs"))
     if read is not None:
         places["load"] = read

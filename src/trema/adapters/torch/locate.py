@@ -16,6 +16,7 @@ from trema.core.diagnosis import Location
 from trema.core.facts import Layer
 from trema.source.construction import Sites
 from trema.source.frames import call_site, is_user_file
+from trema.source.labels import labels_of
 from trema.source.layers import LayerSpec
 from trema.source.matching import match_call, match_layers
 from trema.source.origins import origin
@@ -164,3 +165,19 @@ def load_location(loader: DataLoader[Any] | None, inputs: Location | None) -> Lo
         if found is not None:
             return found
     return None
+
+
+def labels_location(loader: DataLoader[Any] | None) -> Location | None:
+    """Where the labels of a loader were made: the second tensor of its data set."""
+    dataset: Any = loader.dataset if loader is not None else None
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    made_at = site_of(dataset) if isinstance(dataset, torch.utils.data.TensorDataset) else None
+    given = argument(made_at, "tensors", 1) if made_at is not None else None
+    return (labels_of(given) or given) if given is not None else None
+
+
+def shuffle_location(loader: DataLoader[Any] | None) -> Location | None:
+    """The argument that says whether a loader shuffles, else where the loader was made."""
+    made_at = site_of(loader) if loader is not None else None
+    return (argument(made_at, "shuffle", 2) or made_at) if made_at is not None else None
