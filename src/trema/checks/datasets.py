@@ -16,8 +16,9 @@ from trema.core.facts import TRAIN, VALIDATION, Fact, Observation, Phase, RunInf
 from trema.core.history import History
 from trema.core.sketching import Split, sketch
 
-#: Rows of passing batches from which something can be said about all data.
-FEW = 200
+#: Rows of passing batches from which something can be said about all data; of validation data
+#: two batches are seen.
+FEW = {TRAIN: 200, VALIDATION: 50}
 _read: dict[int, tuple[Mapping[str, Any], DataSketch]] = {}
 
 
@@ -42,7 +43,7 @@ def _parsed(data: Mapping[str, Any]) -> DataSketch:
 def as_read(history: History, phase: Phase = TRAIN) -> DataSketch | None:
     """The numbers that the model reads: arrays, else enough batches; None without either."""
     found = [s for s in sketches(history, phase) if s.source != "beneath" and s.inputs]
-    found = [s for s in found if s.source == "arrays" or s.read >= FEW]
+    found = [s for s in found if s.source == "arrays" or s.read >= FEW[phase]]
     return found[0] if found else None
 
 
@@ -102,7 +103,8 @@ def informative(history: History, found: DataSketch) -> bool:
         if one.tokens is not None and is_ids(history, name):
             return one.tokens.width >= 8 and one.tokens.high >= 32
         if one.columns is not None:
-            rows = min(found.read, 2048)
+            repeated = found.repeats.count / found.samples if found.repeats is not None else 0.0
+            rows = min(found.read, 2048) * (1 - repeated)
             return bool((one.columns.distinct >= 0.5 * rows).any())
     return False
 

@@ -18,10 +18,9 @@ from trema.core.history import History
 from trema.core.numbers import percent, show
 
 
-def class_counts(history: History, split: str = "train") -> tuple[Labels, bool] | None:
-    """Labels of a split and whether its classes are weighted; None when there are no classes."""
-    phase = "train" if split == "train" else "validation"
-    for found in sketches(history, phase):
+def class_counts(history: History) -> tuple[Labels, bool] | None:
+    """Labels of the training data and whether its classes are weighted; None when there are no classes."""
+    for found in sketches(history, TRAIN):
         if found.labels is not None and (found.source != "batches" or found.labels.total >= 500):
             return found.labels, found.weighted
     return None

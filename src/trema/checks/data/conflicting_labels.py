@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -41,6 +42,7 @@ class ConflictingLabels(Check):
     cause = Cause.LABELS
     severity = Severity.WARNING
     needs = frozenset({Fact.DATASET})
+    explains: ClassVar[frozenset[str]] = frozenset({"duplicates"})
     fixes = (
         Fix("look at the pairs named here, and at where their labels come from"),
         Fix("keep one label by vote, or drop the samples; check the join of labels and inputs"),

@@ -18,6 +18,7 @@ from trema.checks.base import (
     situation,
     snippets_beside,
 )
+from trema.checks.data.train_validation_shift import shifted_share
 from trema.checks.graph import FirstUse, first_use, normalized_next
 from trema.checks.sketch import Facts, chain, conv, dense, op, relu
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
@@ -99,7 +100,9 @@ class InputScale(Check):
     uses: ClassVar[frozenset[Fact]] = frozenset(
         {Fact.INPUT_INTEGER, Fact.ACTIVATION_STD, Fact.GRAPH}
     )
-    explains: ClassVar[frozenset[str]] = frozenset({"input-dtype", "nonfinite-loss"})
+    explains: ClassVar[frozenset[str]] = frozenset(
+        {"input-dtype", "nonfinite-loss", "feature-scales-apart", "train-validation-shift"}
+    )
     fixes = (
         Fix("divide 8-bit images by 255, or standardize each feature with its training statistics"),
         Fix(
@@ -235,6 +238,8 @@ class InputScale(Check):
     ) -> Iterator[Diagnosis]:
         if validation is None or not self._differ(train, validation):
             return
+        if 0 < shifted_share(history, name) < 0.5:
+            return  # some columns only: `train-validation-shift` names them
         message = (
             f"{_subject(name, 'validation inputs')} {validation} (standard deviation "
             f"{show(validation.std)}) but training inputs {train} ({show(train.std)}): the two "

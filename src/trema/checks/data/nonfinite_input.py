@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, situation, snippets_beside
+from trema.checks.datasets import sketches
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
 from trema.core.facts import TRAIN, VALIDATION, Fact, Observation, Phase
 from trema.core.history import History
@@ -38,7 +39,7 @@ class NonfiniteInput(Check):
     severity = Severity.CRITICAL
     needs = frozenset({Fact.INPUT_NONFINITE})
     uses: ClassVar[frozenset[Fact]] = frozenset(
-        {Fact.TARGET_NONFINITE, Fact.LOSS, Fact.NONFINITE_ORIGIN}
+        {Fact.TARGET_NONFINITE, Fact.LOSS, Fact.NONFINITE_ORIGIN, Fact.DATASET}
     )
     explains: ClassVar[frozenset[str]] = frozenset({"nonfinite-loss"})
     fixes = (
@@ -68,6 +69,8 @@ class NonfiniteInput(Check):
         message = f"{count} {value} {word} in {subject} of the {phase} batch at step {first}"
         if len(bad) > 1:
             message += f", and in {len(bad) - 1} of {len(steps) - 1} other observed batches"
+        columns, rows, told = _rows(history, phase, name) if noun == "input" else ((), (), "")
+        message += told
         role = "validation" if phase == VALIDATION else "inputs"
         yield self.diagnosis(
             message,
@@ -76,8 +79,11 @@ class NonfiniteInput(Check):
                 input=(name or "inputs") if noun == "input" else None,
                 output=(name or "targets") if noun == "target" else None,
                 split=phase,
+                columns=columns,
+                rows=rows,
+                samples=rows,
             ),
-            location=history.run.place(role, "fit", "step"),
+            location=history.run.place(*(["load"] if rows and phase == TRAIN else []), role, "fit"),
             cause=Cause.LABELS if noun == "target" else None,
             confidence="measured",
         )
@@ -131,6 +137,24 @@ class NonfiniteInput(Check):
             "the loss is NaN while the data are finite",
             situation(facts={Fact.INPUT_NONFINITE: [0, 0], Fact.LOSS: [0.7, nan]}),
         )
+
+
+def _rows(
+    history: History, phase: Phase, name: str
+) -> tuple[tuple[str | int, ...], tuple[int, ...], str]:
+    """Columns and rows of the values where the data were seen whole, and what to say of them."""
+    for found in sketches(history, phase):
+        one = found.inputs.get(name)
+        if one is None or not one.bad or found.source == "batches":
+            continue
+        columns: tuple[str | int, ...] = ()
+        text = f"; of {found.samples} samples {one.bad} hold such values, first {one.bad_rows[0]}"
+        if one.form == "table" and one.columns is not None:
+            at = np.flatnonzero(one.columns.nonfinite > 0)
+            columns = tuple(one.columns.name(int(c)) for c in at[:100])
+            text += f", in {one.columns.label(int(at[0]))}" if len(at) == 1 else ""
+        return columns, one.bad_rows, text
+    return (), (), ""
 
 
 def _word(history: History, noun: str, step: int) -> str:

@@ -42,7 +42,7 @@ class SentinelValue(Check):
     )
     least: int = 3  # rows with that number
     most: float = 0.5  # share of the rows
-    gap: float = 2.0  # to the nearest other number, over the range of all others
+    gap: float = 0.45  # to the nearest other number, over the range of all others
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
         found = as_read(history)

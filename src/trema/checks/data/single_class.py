@@ -31,6 +31,7 @@ class SingleClass(Check):
     cause = Cause.LABELS
     severity = Severity.CRITICAL
     needs = frozenset({Fact.DATASET})
+    explains: ClassVar[frozenset[str]] = frozenset({"train-validation-shift"})
     uses: ClassVar[frozenset[Fact]] = frozenset({Fact.LOSS_KIND})
     fixes = (
         Fix("count the labels where they are read: `np.unique(y, return_counts=True)`"),

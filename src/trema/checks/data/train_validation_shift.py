@@ -150,7 +150,7 @@ class TrainValidationShift(Check):
 
     def _likely(self, a: Columns, b: Columns, shifted: NDArray[np.int64]) -> str:
         """Columns in another order, or another unit, where the numbers say so."""
-        twins = []
+        twins: list[tuple[int, int]] = []
         for column in shifted:
             near = np.abs(a.mean - b.mean[column]) < 0.25 * a.std
             near &= np.abs(np.log(np.maximum(a.std, 1e-12) / max(b.std[column], 1e-12))) < 0.25
@@ -248,6 +248,20 @@ class TrainValidationShift(Check):
             given(erased, classes(300), image, validation=(other, classes(100))),
         )
         yield quiet("a small validation set", given(x, y, validation=(v[:10] * 9, w[:10])))
+
+
+def shifted_share(history: History, name: str) -> float:
+    """Share of the columns of an input that are apart in the two splits; 0 when not known."""
+    train, validation = as_read(history), as_read(history, VALIDATION)
+    one = train.inputs.get(name) if train is not None else None
+    other = validation.inputs.get(name) if validation is not None else None
+    if one is None or other is None or one.columns is None or other.columns is None:
+        return 0.0
+    if len(one.columns) != len(other.columns):
+        return 0.0
+    shifted = TrainValidationShift()._shifted(one.columns, other.columns, one.form)
+    begun = one.columns.constant & ~other.columns.constant  # `constant-feature` tells of these
+    return (len(shifted) + int(begun.sum())) / len(one.columns)
 
 
 def _named(numbers: list[int]) -> str:

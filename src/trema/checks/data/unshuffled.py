@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
-from trema.checks.datasets import classes, classifies, given, place, sketches, table
+from trema.checks.datasets import classes, classifies, given, sketches, table
 from trema.core.datasets import DataSketch
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
 from trema.core.facts import TRAIN, Fact, RunInfo
@@ -87,7 +87,7 @@ class Unshuffled(Check):
                 unit="samples",
             ),
             where=Where(split=TRAIN, output="targets"),
-            location=run.place("loader", "fit", "inputs", "step") if run.places else place(run),
+            location=run.place("shuffle", "fit", "inputs", "step"),
             confidence="measured",
         )
 
