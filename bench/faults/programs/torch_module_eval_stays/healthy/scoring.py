@@ -1,0 +1,15 @@
+import torch
+
+
+def score(model, loader, loss_fn):
+    """Mean loss and accuracy over a loader."""
+    was_training = model.training
+    model.eval()
+    losses, hits = [], []
+    with torch.no_grad():
+        for x, y in loader:
+            out = model(x)
+            losses.append(loss_fn(out, y))
+            hits.append((out.argmax(1) == y).float().mean())
+    model.train(was_training)
+    return torch.stack(losses).mean().item(), torch.stack(hits).mean().item()

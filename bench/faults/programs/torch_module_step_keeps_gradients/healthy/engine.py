@@ -1,0 +1,10 @@
+"""One step of training, for every script."""
+
+
+def step(model, batch, loss_fn, optimizer):
+    inputs, targets = batch
+    loss = loss_fn(model(inputs), targets)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
