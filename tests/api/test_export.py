@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -306,6 +307,16 @@ def test_trema_export(here: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> 
     exported("-o", "out.json")
     assert json.loads((here / "out.json").read_text())["schema"] == 1
     assert [path.name for path in here.iterdir() if path.name.startswith(".")] == [".trema"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_leads_no_export_elsewhere(here: Path) -> None:
+    (here / "mine").write_text("mine")
+    (here / f".out.json.{os.getpid()}").symlink_to(here / "mine")  # as others may in /tmp
+    with pytest.raises(SystemExit):
+        main(["export", "last", "-o", "out.json"])
+    assert (here / "mine").read_text() == "mine"
+    assert json.loads((here / "out.json").read_text())["schema"] == 1
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ import itertools
 import json
 import os
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from trema.journal.folder import create_run
+from trema.journal.sent import Sent, read_sent, write_sent
 from trema.journal.user import (
     UserAction,
     UserState,
@@ -44,6 +47,30 @@ def test_the_name_of_the_host_is_no_path(tmp_path: Path, monkeypatch: pytest.Mon
         assert file.parent == tmp_path / "user"
         assert not file.name.startswith(".")
         assert len(file.name) < 100
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_leads_no_writer_out_of_the_folder(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("mine\n")
+    user_file(tmp_path).parent.mkdir()
+    user_file(tmp_path).symlink_to(mine)
+    with pytest.raises(OSError, match="symbolic link"):
+        append_action(tmp_path, UserAction(kind="tags", run="a"))
+    run = create_run(tmp_path, "train")
+    (run.path / f".sync.json.{os.getpid()}-{threading.get_ident()}").symlink_to(mine)
+    write_sent(run, Sent(server="http://x"))
+    assert mine.read_text() == "mine\n"
+    note = read_sent(run)
+    assert note is not None
+    assert note.server == "http://x"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are none")
+def test_a_pipe_holds_up_no_reader(tmp_path: Path) -> None:
+    append_action(tmp_path, UserAction(kind="tags", run="a", id="1"))
+    os.mkfifo(tmp_path / "user" / "pipe.jsonl")
+    assert [action.id for action in read_actions(tmp_path)] == ["1"]
 
 
 def test_a_torn_line_stays_alone(tmp_path: Path) -> None:

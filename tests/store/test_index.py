@@ -239,6 +239,12 @@ def test_other_databases_are_refused(bad: str) -> None:
         open_store(bad)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")
+def test_only_the_user_can_read_the_folder_of_the_index(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path / 'trema' / 'index' / 'x.db'}").close()
+    assert (tmp_path / "trema" / "index").stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the XDG standard")
 def test_the_default_is_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "odd ?#% ü"

@@ -93,7 +93,9 @@ def write_whole(path: Path, parts: Iterable[bytes]) -> None:
     target = path if direct else path.with_name(f".{path.name[:200]}.{os.getpid()}")
     try:
         try:
-            with target.open("wb") as file:
+            if not direct:
+                target.unlink(missing_ok=True)  # in /tmp others may have put a link there
+            with target.open("wb" if direct else "xb") as file:
                 file.writelines(parts)
             if not direct:
                 os.replace(target, path)

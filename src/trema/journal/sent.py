@@ -129,7 +129,9 @@ def write_sent(folder: RunFolder, sent: Sent, *, name: str = "sync.json") -> Non
     }
     temporary = folder.path / f".{name}.{os.getpid()}-{threading.get_ident()}"
     try:
-        temporary.write_text(dumps(data, indent=1), encoding="utf-8")
+        temporary.unlink(missing_ok=True)  # it may be a link to elsewhere
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(dumps(data, indent=1))
         os.replace(temporary, folder.path / name)
     except (OSError, ValueError):
         try:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from trema.core.numbers import dumps
+from trema.journal.folder import is_plain
 from trema.journal.reader import read
 
 
@@ -164,7 +165,7 @@ def _torn(file: int) -> bool:
 def read_actions(root: Path) -> Iterator[UserAction]:
     """The actions of all processes; torn and odd lines are passed over."""
     try:
-        paths = sorted((root / "user").glob("*.jsonl"))
+        paths = sorted(filter(is_plain, (root / "user").glob("*.jsonl")))
     except OSError:
         return
     for path in paths:
@@ -192,4 +193,5 @@ def _moment(value: Any) -> float | None:
     return float(value) if abs(value) < 1e12 else None  # NaN is not below anything
 
 
-_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+#: A link in a folder from somebody else must lead no line into another file.
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)

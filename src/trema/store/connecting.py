@@ -63,7 +63,8 @@ def open_engine(url: str) -> Engine:
     in_memory = not parsed.database or parsed.database == ":memory:"
     if parsed.database and not in_memory:
         try:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            # the index holds the source of the runs, and other users may read the cache folder
+            Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"the folder of {parsed.database} cannot be made: {error}") from error
     engine = create_engine(
