@@ -145,8 +145,8 @@ class Combination:
 
     @property
     def target_location(self) -> Location | None:
-        """The argument that carries the targets, else the line of the loss."""
-        return self.run.place("targets") or self.loss.location
+        """Where the labels were made, else the argument that carries them, else the loss."""
+        return self.run.place("labels", "targets") or self.loss.location
 
     @property
     def loss_name(self) -> str:

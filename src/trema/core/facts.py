@@ -247,8 +247,8 @@ class TensorSeen:
 class Place:
     """A place in the user's code by its role: ``fit``, ``step``, ``backward``, ``model``,
     ``inputs`` (the argument that carries the training inputs), ``targets`` (the argument that
-    carries the targets), ``criterion`` (where the loss object was made), ``validation`` (the
-    argument that carries the validation data), ``loop``."""
+    carries the targets), ``labels`` (where they were made), ``criterion`` (where the loss object
+    was made), ``validation`` (the argument that carries the validation data), ``loop``."""
 
     role: str
     location: Location

@@ -84,7 +84,9 @@ class LabelOutOfRange(Check):
                 step=seen.targets.first_step,
                 name=seen.targets.name,
             ),
-            where=Where(classes=(int(wrong) if wrong == int(wrong) else show(wrong),)),
+            where=Where(
+                split="train", classes=(int(wrong) if wrong == int(wrong) else show(wrong),)
+            ),
             location=seen.target_location,
             confidence="measured",
             fixes=fixes,

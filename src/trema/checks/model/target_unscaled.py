@@ -14,7 +14,7 @@ from trema.checks.sketch import Facts
 from trema.checks.sketch_batch import logits, loss, net, seen_as
 from trema.checks.targets import Targets
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Kind, Severity
-from trema.core.facts import Fact
+from trema.core.facts import Fact, Observation
 from trema.core.history import History
 from trema.core.numbers import show
 
@@ -82,6 +82,9 @@ class TargetUnscaled(Check):
     def _exploded(self, history: History, targets: Targets) -> bool:
         """A loss that is not finite, from targets whose squares are large."""
         _, losses = history.array(Fact.LOSS, last=self.window)
+        origins = history.observations(Fact.NONFINITE_ORIGIN)
+        if any(found.data.get("kind") in ("input", "target", "parameter") for found in origins):
+            return False  # the scale of the targets is not what made it so
         grown = max(abs(targets.mean), targets.std) > self.limit**2
         return grown and len(losses) > 0 and not np.isfinite(losses[-1])
 
@@ -144,6 +147,19 @@ class TargetUnscaled(Check):
         yield quiet(
             "the loss is well below the variance of the targets",
             seen_as(run, outputs=small, targets=prices, steps=60, facts={Fact.LOSS: [1e6] * 60}),
+        )
+        bad_input = Observation(
+            fact=Fact.NONFINITE_ORIGIN, step=1, epoch=0, data={"kind": "input", "value": "nan"}
+        )
+        yield quiet(
+            "prices, and an input that is NaN",
+            seen_as(
+                run,
+                outputs=small,
+                targets=prices,
+                facts={Fact.LOSS: [4e10, np.nan]},
+                observations=[bad_input],
+            ),
         )
         yield quiet(
             "small targets and a loss that explodes for another reason",
