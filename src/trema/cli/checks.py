@@ -6,6 +6,7 @@ from typing import Any
 
 from trema.checks.base import Check, all_checks, get_check, thresholds
 from trema.core.numbers import dumps
+from trema.diagnosis.crash import CRASHES, TITLES
 
 FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras"}
 
@@ -65,10 +66,14 @@ def explain_check(check_id: str) -> None:
     from trema.sinks.render import badge
     from trema.sinks.text import prose
 
-    check = get_check(check_id)
-    page = check.snippets
     console = Console(highlight=False)
     console.width = min(console.width, 100)
+    if check_id in CRASHES:
+        console.print(badge("critical") + Text(" ") + prose(TITLES[check_id], "bold"))
+        console.print(Markdown(CRASHES[check_id]))
+        return
+    check = get_check(check_id)
+    page = check.snippets
 
     def heading(text: str) -> None:
         console.print()

@@ -17,6 +17,7 @@ from trema.cli.program import Program, find_module, find_script
 from trema.core.config import Config
 from trema.core.diagnosis import Severity
 from trema.core.errors import UsageError
+from trema.diagnosis.crash import PREFIX as CRASH
 from trema.engine import active
 from trema.engine.findings import Finding
 from trema.engine.session import Session, default_name
@@ -53,6 +54,8 @@ class Recorder:
         """End training on a finding that is bad enough: as Ctrl-C does."""
         if self._stop is None or self.stopped_by or finding.severity.weight < self._stop:
             return
+        if finding.check.startswith(CRASH):
+            return  # it ends by itself, with its own exit code
         self.stopped_by = finding.check
         _thread.interrupt_main()
 

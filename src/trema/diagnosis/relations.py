@@ -9,6 +9,7 @@ from typing import Protocol
 
 from trema.core.diagnosis import Cause, Confidence, Kind, Severity
 from trema.core.facts import Fact
+from trema.diagnosis.crash import PREFIX
 from trema.diagnosis.families import AFTER, CAUSED, Family, family_of
 
 #: A cause may be seen this many steps after its effect …
@@ -81,6 +82,8 @@ class Relations:
         """Whether one finding may be why the other is there."""
         if cause.segment != effect.segment or cause.id == effect.id:
             return False
+        if cause.check.startswith(PREFIX):
+            return False  # a crash is an end, whatever it names as its cause
         if cause.severity is Severity.INFO and effect.severity is not Severity.INFO:
             return False  # what is only worth knowing takes no alarm away
         return (

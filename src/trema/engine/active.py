@@ -118,6 +118,11 @@ def _hook_exit() -> None:
         interrupted = issubclass(kind, KeyboardInterrupt)
         _state = ("interrupted", 130) if interrupted else ("crashed", 1)
         previous(kind, error, trace)
+        session = current()
+        if session is not None and not interrupted:
+            from trema.engine.crash import explain_crash
+
+            session.guarded("crash", lambda: explain_crash(session, error, trace))
 
     sys.excepthook = excepthook
 

@@ -98,6 +98,7 @@ class Session:
         self.segments: list[Segment] = []
         self.failed_checks: dict[str, str] = {}
         self.before_finish: list[Callable[[], None]] = []  # adapters let go of the training
+        self.before_crash: list[Callable[[], None]] = []  # adapters tell what they saw so far
         self.sources: Callable[[], Mapping[str, str]] | None = None  # the user's own files
         self.rank = environment_rank()
         self.findings = Findings(self.rank)
@@ -198,6 +199,10 @@ class Session:
         self.segments.append(segment)
         return segment
 
+    def info(self, segment: int) -> RunInfo:
+        """What is known of a segment; a program may crash before there is any."""
+        return self.segments[segment].info if segment < len(self.segments) else RunInfo()
+
     def steps(self) -> int:
         """Training steps of all segments."""
         return sum(segment.steps for segment in self.segments)
@@ -256,11 +261,11 @@ class Session:
         findings = []
         loud, muted = self.mutes.split(self.findings.all())
         for finding, rank, explained in self.ranked(loud):
-            info = self.segments[finding.segment].info
+            info = self.info(finding.segment)
             data = finding_data(finding, self.check_types.get(finding.check), info)
             findings.append({**data, "rank": rank, "explained_by": list(explained)})
         clear, not_assessed = self.outcomes()
-        info = self.segments[0].info if self.segments else RunInfo()
+        info = self.info(0)
         journal = self.journal
         return {
             "schema": SCHEMA,
@@ -328,7 +333,7 @@ class Session:
                 self._write_finding(finding, important=False)
 
     def _write_finding(self, finding: Finding, *, important: bool) -> None:
-        info = self.segments[finding.segment].info
+        info = self.info(finding.segment)
         data = finding_data(finding, self.check_types.get(finding.check), info)
         finding.told_count, finding.told_at = finding.count, time.monotonic()
         self.write(

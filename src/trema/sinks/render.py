@@ -109,9 +109,9 @@ def summary(
     findings = merged(document.get("findings", []))
     if findings:
         yield findings_table(findings)
-    if not run.get("segments"):
+    if not run.get("segments") and run.get("state") != "crashed":
         yield prose(NO_TRAINING, "yellow")
-    else:
+    elif run.get("segments"):
         yield from _coverage(document, bool(findings))
     for failed in document.get("failed_checks", []):
         yield prose(f"failed inside Trema: {failed.get('check')}: {failed.get('error')}", "red")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trema.adapters.torch.crash import tell_shapes
 from trema.adapters.torch.observer import Observer
 from trema.adapters.wiring import wire
 from trema.core.config import disabled
@@ -131,6 +132,7 @@ def observe(
     )
     if observer is not None:
         session.before_finish.append(observer.close)
+        session.before_crash.append(lambda: tell_shapes(observer))
     return observer
 
 
