@@ -25,7 +25,7 @@ def autoregressive(
     draws[0] = rng.standard_normal() * scale
     for i in range(1, steps):
         draws[i] += phi * draws[i - 1]
-    return draws
+    return np.asarray(draws)
 
 
 def test_block_means_cover_every_value_once() -> None:

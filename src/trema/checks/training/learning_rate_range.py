@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
+
+import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, situation, snippets_beside
 from trema.checks.graph import LINEAR_MAPS
+from trema.checks.kernels import kernels
 from trema.checks.learning_rates import Range, Rates, observed_rates, usual_range
 from trema.checks.sketch import cross_entropy, dense, optimizer
+from trema.checks.sketch_runs import mlp
 from trema.checks.training.learning_rate_sign import place_of
 from trema.core.diagnosis import Cause, Confidence, Diagnosis, Evidence, Fix, Severity
-from trema.core.facts import Fact, RunInfo, TensorSeen
+from trema.core.facts import Fact, RunInfo, Snapshot, TensorSeen
 from trema.core.history import History
-from trema.core.numbers import show
+from trema.core.numbers import percent, show
 
 
 @register
@@ -34,8 +38,16 @@ class LearningRateRange(Check):
     cause = Cause.LEARNING_RATE
     severity = Severity.WARNING
     needs = frozenset({Fact.OPTIMIZER})
-    uses: ClassVar[frozenset[Fact]] = frozenset({Fact.LEARNING_RATE, Fact.LOSS, Fact.LAYERS})
-    explains: ClassVar[frozenset[str]] = frozenset({"nonfinite-loss"})
+    uses: ClassVar[frozenset[Fact]] = frozenset(
+        {Fact.LEARNING_RATE, Fact.LOSS, Fact.LAYERS, Fact.UPDATE_NORM, Fact.WEIGHT_NORM}
+    )
+    explains: ClassVar[frozenset[str]] = frozenset(
+        {
+            "batch-lr-mismatch", "dead-units", "exploding-grad", "loss-diverging", "loss-flat",
+            "loss-oscillating", "loss-spike", "nonfinite-loss", "saturation", "underfitting",
+            "update-ratio", "vanishing-grad", "weight-diverge",
+        }
+    )  # fmt: skip
     fixes = (
         Fix("begin with the default of the optimizer: 1e-3 for Adam, 1e-2 for SGD"),
         Fix("search over powers of ten, and keep the largest rate at which the loss falls"),
@@ -47,6 +59,8 @@ class LearningRateRange(Check):
     patience: int = 2  # finished epochs without learning before a high rate is told
     low_steps: int = 100  # training steps at a rate too low
     hopeless: float = 100.0  # times the absurd rate: nothing can be learned
+    gentle: float = 1e-3  # of the norm of the weights: such updates are not too long
+    wild: float = 0.1  # the same: such updates are (TheDeepChecker)
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
         low: dict[str, list[Rates]] = {}
@@ -74,7 +88,8 @@ class LearningRateRange(Check):
         learns = history.beats_baseline()
         if not waited or learns is True or (learns is None and rate <= limits.doubtful):
             return None
-        return Severity.WARNING
+        moved = _first_moves(history)
+        return None if moved is not None and moved < self.gentle else Severity.WARNING
 
     def _too_low(self, history: History, rates: Rates) -> bool:
         low = usual_range(rates.optimizer.kind).low
@@ -94,6 +109,10 @@ class LearningRateRange(Check):
             confidence = "likely"
             if history.beats_baseline() is None:
                 message = f"the learning rate of {kind} is {show(rate)}, above {show(limit)}"
+            moved = _first_moves(history)
+            if moved is not None and moved > self.wild:
+                message += f"; first steps moved weights by {percent(moved)} of their norm"
+                confidence = "measured"
         return self._found(history, rates, message, rate, limit, severity, confidence)
 
     def _low(self, history: History, rates: Rates) -> Diagnosis:
@@ -131,6 +150,21 @@ class LearningRateRange(Check):
     def cases() -> Iterator[Case]:
         yield from _firing_cases()
         yield from _quiet_cases()
+
+
+def _first_moves(history: History) -> float | None:
+    """The largest update among the first observed steps, relative to the weights: median over
+    the weight matrices; None when it was not observed. Later weights have grown already."""
+    moves = []
+    for kernel in kernels(history.run):
+        _, updates = history.array(Fact.UPDATE_NORM, kernel.name)
+        _, weights = history.array(Fact.WEIGHT_NORM, kernel.name)
+        size = min(len(updates), len(weights), 32)
+        updates, weights = updates[:size], weights[:size]
+        keep = np.isfinite(updates) & np.isfinite(weights) & (weights > 0)
+        if keep.sum() >= 8:
+            moves.append(float((updates[keep] / weights[keep]).max()))
+    return float(np.median(moves)) if moves else None
 
 
 def _is_linear_model(run: RunInfo) -> bool:
@@ -173,6 +207,16 @@ def _trained(
     )
 
 
+def _moving(run: RunInfo, ratio: float) -> History:
+    """The same, with updates of this size beside the weights."""
+    history = _trained(replace(run, parameters=mlp(20, 64, 10).parameters))
+    for name in ("fc1.weight", "fc2.weight"):
+        for step in range(20):
+            values = {(Fact.WEIGHT_NORM, name): 5.0, (Fact.UPDATE_NORM, name): 5.0 * ratio}
+            history.add(Snapshot(step=step, epoch=0, phase="train", values=values))
+    return history
+
+
 def _firing_cases() -> Iterator[Case]:
     yield fires("1e10 for Adam", situation(_run("adam", 1e10)), severity=Severity.CRITICAL)
     yield fires("5 for AdamW", situation(_run("adamw", 5.0)), severity=Severity.ERROR)
@@ -180,6 +224,11 @@ def _firing_cases() -> Iterator[Case]:
         "0.3 for Adam, and nothing is learned",
         _trained(_run("adam", 0.3)),
         severity=Severity.WARNING,
+    )
+    yield fires(
+        "0.3 for Adam, and updates are long",
+        _moving(_run("adam", 0.3), 0.8),
+        confidence="measured",
     )
     yield fires("200 for SGD", situation(_run("sgd", 200.0)), severity=Severity.ERROR)
     yield fires(
@@ -190,6 +239,7 @@ def _firing_cases() -> Iterator[Case]:
 
 def _quiet_cases() -> Iterator[Case]:
     yield quiet("0.1 for SGD", _trained(_run("sgd", 0.1)))
+    yield quiet("0.3 for Adam, but updates are short", _moving(_run("adam", 0.3), 1e-4))
     yield quiet("20 for SGD with clipping, and it learns", _trained(_run("sgd", 20.0), loss=1.2))
     yield quiet("1.0 for Adadelta", _trained(_run("adadelta", 1.0)))
     yield quiet("1.0 for an optimizer that sets its own scale", _trained(_run("prodigy", 1.0)))
