@@ -8,6 +8,7 @@ and targets are recognized by their values. A check asks :func:`combine` for the
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -154,9 +155,24 @@ class Combination:
         return f"`{self.loss.name}`" if self.loss.name else self.loss.kind
 
 
+#: The combination read last: a dozen checks ask for the same one in a row.
+_last: tuple[weakref.ref[History], int, RunInfo, Combination | None] | None = None
+
+
 def combine(history: History) -> Combination | None:
     """The combination of a run; None without a loss, and with several outputs, where one loss
     does not describe them all."""
+    global _last
+    known = _last
+    revision, run = history.revision, history.run
+    if known is not None and (known[0](), known[1], id(known[2])) == (history, revision, id(run)):
+        return known[3]
+    seen = _combine(history)
+    _last = (weakref.ref(history), revision, run, seen)
+    return seen
+
+
+def _combine(history: History) -> Combination | None:
     loss = history.run.loss
     if loss is None or several_outputs(history):
         return None

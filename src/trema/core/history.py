@@ -72,6 +72,7 @@ class History:
         self.epoch = 0
         self.epochs_finished = 0
         self.finished = False
+        self.revision = 0  # grows with whatever is added, so that a reading may be kept
         self._series: dict[tuple[Phase, Fact, str], Series] = {}
         self._names: dict[tuple[Phase, Fact], dict[str, None]] = {}
         self._tensors: dict[tuple[Any, ...], TensorSeen] = {}
@@ -96,10 +97,12 @@ class History:
         """Note a new form of a tensor of the batch; a form seen before is ignored."""
         key = (tensor.role, tensor.name, tensor.phase, tensor.shape[1:], tensor.dtype)
         self._tensors.setdefault(key, tensor)
+        self.revision += 1
 
     def add_observation(self, observation: Observation) -> None:
         """Add what the instrumentation found out by itself."""
         self._observations.append(observation)
+        self.revision += 1
 
     def _append(
         self, phase: Phase, fact: Fact, name: str, step: int, value: float | np.ndarray
@@ -109,6 +112,7 @@ class History:
             series = self._series[phase, fact, name] = Series()
             self._names.setdefault((phase, fact), {})[name] = None
         series.append(step, value)
+        self.revision += 1
 
     # read by checks -----------------------------------------------------------------------
 
