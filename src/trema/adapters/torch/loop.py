@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from trema.adapters.torch import calls, locate, patches
+from trema.adapters.torch import calls, locate, patches, reduce
 from trema.adapters.torch.measure import Values
 from trema.adapters.torch.modes import Modes
 from trema.adapters.torch.owners import Owners
@@ -66,6 +66,7 @@ class Loop:
         self._carried = 1.0
         self._left = 0.0  # share of gradients that the last backward left
         self._received = 0.0
+        self._versions: list[tuple[int, int]] = []  # of the gradients after backward
         self._closure = self._cleared = self._late = self._leaf = False
         self._fresh = True
         self._sites: set[tuple[int, int] | None] = set()
@@ -156,6 +157,7 @@ class Loop:
             return
         self._left = self._gradients(optimizer)
         parameters = _trainable(optimizer)
+        self._versions = _versions(parameters)
         given = sum(p.grad is not None for p in parameters)
         self._received = max(self._received, given / max(1, len(parameters)))
         if self._observer.step == 0 and self._left:
@@ -173,7 +175,8 @@ class Loop:
         )
         if self._closure:
             return
-        self._cleared = self._left > 0 and self._gradients(optimizer) == 0
+        touched = self._left > 0 and _versions(_trainable(optimizer)) != self._versions
+        self._cleared = touched and self._gradients(optimizer) == 0
         if self._observer.step == 0 and not optimizer.state:  # a resumed one has its state
             schedulers = calls.schedulers_of(optimizer)
             self._early = patches.scaled is None and any(
@@ -301,9 +304,8 @@ class Loop:
         graded = [p.grad for p in looked if p.grad is not None and p.grad.numel()]
         if not graded:
             return 0.0
-        device = graded[0].device
-        tops = [_top(g).to(device) for g in graded]
-        return float((torch.stack(tops) > 0).sum()) / len(looked)
+        norms = reduce.norms([_first(g) for g in graded])
+        return sum(norm != 0 for norm in reduce.numbers(norms)) / len(looked)  # NaN is not zero
 
     def _observe(self, fact: Fact = Fact.LOOP, **data: Any) -> None:
         observer = self._observer
@@ -343,10 +345,15 @@ def _spread(parameters: list[Tensor]) -> list[Tensor]:
     return [parameters[round(i * stride)] for i in range(LOOKED_AT)]
 
 
-def _top(gradient: Tensor) -> Tensor:
-    """A positive number when one of the first values is not zero; NaN counts as one."""
+def _versions(parameters: list[Tensor]) -> list[tuple[int, int]]:
+    """What changes when a gradient is cleared, replaced or written to."""
+    graded = [p.grad for p in _spread(parameters)]
+    return [(id(g), g._version) for g in graded if g is not None]
+
+
+def _first(gradient: Tensor) -> Tensor:
+    """The first values of a gradient."""
     values = gradient.detach()
     if values.is_sparse:
         values = values._values()
-    part = values.reshape(-1)[:LOOKED_VALUES]
-    return (part != 0).any().float() if part.numel() else torch.zeros((), device=values.device)
+    return values if values.numel() <= LOOKED_VALUES else values.reshape(-1)[:LOOKED_VALUES]

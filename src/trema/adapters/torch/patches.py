@@ -88,13 +88,15 @@ def _patch_backward() -> None:
 
     @functools.wraps(original)
     def backward(self: Tensor, *args: Any, **options: Any) -> None:
-        for watcher in tuple(calls.watching):
-            watcher.before_backward(self)
+        if watching := calls.watching:  # not in most steps
+            for watcher in tuple(watching):
+                watcher.before_backward(self)
         for listener in tuple(listeners):
             listener.backward_begins(self)
         original(self, *args, **options)
-        for watcher in tuple(calls.watching):
-            watcher.after_backward()
+        if watching:
+            for watcher in tuple(watching):
+                watcher.after_backward()
 
     Tensor.backward = backward  # type: ignore[method-assign]  # the original is called unchanged
 
