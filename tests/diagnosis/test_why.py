@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
-from trema.checks.base import all_checks
 from trema.core.errors import UsageError
 from trema.diagnosis.chains import chain
 from trema.diagnosis.documents import rank_documents
-from trema.diagnosis.relations import relations_of
+from trema.diagnosis.relations import Relations
 from trema.diagnosis.symptoms import SYMPTOMS, symptom_named
 from trema.diagnosis.why import Answer, answer
 
-CHECKS = all_checks()
-RELATIONS = relations_of(CHECKS)
-CAUSES = {name: str(check.cause) for name, check in CHECKS.items()}
+RELATIONS = Relations(
+    explains={"input-scale": frozenset({"nonfinite-loss"})},
+    static=frozenset({"input-scale", "learning-rate-range"}),
+)
+CAUSES = {"input-scale": "data", "nonfinite-loss": "numerics", "overfitting": "regularization"}
 
 
 def finding(check: str, cause: str, severity: str = "warning", **changes: Any) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def ask(given: dict[str, Any], symptom: str | None = None) -> Answer:
 
 NAN = finding("nonfinite-loss", "numerics", "critical")
 RATE = finding("learning-rate-range", "learning-rate")
-INPUTS = finding("input-scale", "data")
+INPUTS = finding("input-scale", "data", "error")
 OVERFIT = finding("overfitting", "regularization")
 
 

@@ -65,7 +65,10 @@ class Relations:
 
     @cached_property
     def _reach(self) -> dict[str, frozenset[str]]:
-        """``explains`` and all that follows from it."""
+        """``explains`` and what follows from it by way of symptoms.
+
+        A symptom may be there without being told; a fact that was not found is not there.
+        """
         reach: dict[str, frozenset[str]] = {}
         for start in self.explains:
             found: dict[str, None] = {}
@@ -74,7 +77,8 @@ class Relations:
                 name = waiting.pop()
                 if name not in found and name != start:
                     found[name] = None
-                    waiting += self.explains.get(name, ())
+                    if name not in self.static and family_of(name) is not None:
+                        waiting += self.explains.get(name, ())
             reach[start] = frozenset(found)
         return reach
 
@@ -112,6 +116,8 @@ class Relations:
         own = self.family(cause)
         if own is not None:
             return wanted in _after(own)
+        if cause.severity.weight < min(effect.severity.weight, Severity.ERROR.weight):
+            return False  # a small matter behind a bad symptom: only if its check says so
         return cause.cause is not None and wanted in CAUSED[cause.cause]
 
     def _in_time(self, cause: Ranked, effect: Ranked) -> bool:
@@ -152,14 +158,17 @@ def relations_of(checks: Mapping[str, object], joined: Joined | None = None) -> 
             name: frozenset(getattr(check, "explains", frozenset()))
             for name, check in checks.items()
         },
-        static=frozenset(name for name, check in checks.items() if _is_static(check)),
+        static=frozenset(name for name, check in checks.items() if _is_static(name, check)),
         joined=joined,
     )
 
 
-def _is_static(check: object) -> bool:
+def _is_static(name: str, check: object) -> bool:
+    """Whether what the check finds held from the start, however late it was seen."""
     if getattr(check, "kind", "") == Kind.SYMPTOM:
         return False
+    if family_of(name) is None and getattr(check, "cause", Cause.NUMERICS) != Cause.NUMERICS:
+        return True  # data, model and program do not change while they run
     needs: frozenset[Fact] = getattr(check, "needs", frozenset())
     return bool(needs) and all(
         fact in _STATIC or str(fact).startswith(_STATIC_PREFIXES) for fact in needs
