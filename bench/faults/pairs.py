@@ -2,14 +2,14 @@
 
 A pair is a folder below ``programs/``::
 
-    label.json            what is wrong, where, how visible, and which data files the program reads
-    common/               files of both programs
-    faulty/, healthy/     files of one of them; a fault outside the script leaves program.py in common/
-    prepare.py            optional: ``prepare(folder, faulty, rng)`` changes data files after they are made
+    label.json         what is wrong, where, how visible, and which data files there are
+    common/            files of both programs; program.py too when the fault is elsewhere
+    faulty/, healthy/  files of one of them
+    prepare.py         optional: ``prepare(folder, faulty, rng)`` changes data files that were made
 
-Older pairs hold ``program.py`` and ``healthy.py`` side by side and read ``data.py`` themselves. They
-were in sight while the first checks were written and belong to the tuning half for that reason; the
-half of every other pair is decided by a hash of its name.
+Older pairs hold ``program.py`` and ``healthy.py`` side by side and read ``data.py`` themselves.
+They were in sight while the first checks were written and belong to the tuning half for that
+reason; the half of every other pair is decided by a hash of its name.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Fault:
     family : short name of what went wrong
     causes : honest causes, the true one first
     places : alternatives, each enough: ``{"file", "lines"}``, ``{"columns"}``, ``{"rows"}``,
-        ``{"samples"}``, ``{"classes"}``, ``{"split"}``, ``{"parameter"}``, ``{"layer"}`` or ``{"key"}``
+        ``{"samples"}``, ``{"classes"}``, ``{"split"}``, ``{"parameter"}``, ``{"layer"}`` or
+        ``{"key"}``
     hidden_in : where it hides from a reader of the script, or None when it is visible there
     checks : checks meant for it, where the label names them; for reading, not for scoring
     """

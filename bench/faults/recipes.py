@@ -15,6 +15,7 @@ import data
 import numpy as np
 
 NAMES = {
+    "california": "longitude latitude age rooms bedrooms population households income value",
     "pima": "pregnancies glucose pressure skin insulin bmi pedigree age diabetic",
     "boston": "crim zn indus chas nox rm age dis rad tax ptratio b lstat medv",
     "banknote": "variance skewness curtosis entropy forged",
@@ -71,7 +72,7 @@ def edit_arrays(path: Path, **changed: np.ndarray) -> None:
 def _california(path: Path, count: int, *, seed: int) -> None:
     x, y = data.california()
     chosen = np.random.default_rng(40 + seed).permutation(len(y))[:count]
-    header = "longitude latitude age rooms bedrooms population households income value".split()
+    header = NAMES["california"].split()
     write_table(path, header, np.column_stack([x, y])[chosen])
 
 
