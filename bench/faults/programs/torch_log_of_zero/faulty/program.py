@@ -16,8 +16,8 @@ def surprise(scores, labels):
 
 
 net = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
-optimizer = torch.optim.SGD(net.parameters(), lr=0.15, momentum=0.9)
-for epoch in range(6):
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+for epoch in range(5):
     for rows in torch.randperm(len(y)).split(32):
         optimizer.zero_grad()
         loss = surprise(net(x[rows]), y[rows])

@@ -17,6 +17,7 @@ class Speaker(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(len(alphabet), 24)
         self.memory = nn.RNN(24, size, nonlinearity="relu", batch_first=True)
+        nn.init.orthogonal_(self.memory.weight_hh_l0, gain=1.8)
         self.speak = nn.Linear(size, len(alphabet))
 
     def forward(self, ids):
@@ -24,7 +25,7 @@ class Speaker(nn.Module):
 
 
 speaker = Speaker()
-optimizer = torch.optim.SGD(speaker.parameters(), lr=0.5, momentum=0.9)
+optimizer = torch.optim.Adam(speaker.parameters(), lr=4e-3)
 
 
 def loss_of(batch):
