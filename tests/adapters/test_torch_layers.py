@@ -123,3 +123,24 @@ def test_an_output_without_a_batch_axis_keeps_its_length() -> None:
     info = watched(Places(), torch.randn(5, 7, 3), torch.arange(5) % 2).run
     shapes = {layer.name: layer.output_shape for layer in info.layers}
     assert (shapes["place"], shapes["body"]) == ((7, 3), (None, 7, 2))
+
+
+class PassedOn(nn.Module):
+    """An activation whose output modules that do nothing hand on as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.drop = nn.Linear(4, 6), nn.Dropout(0.0)
+        self.same, self.second = nn.Identity(), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.second(self.same(self.drop(torch.relu(self.first(x)))))
+        return out
+
+
+def test_modules_that_do_nothing_do_not_hide_what_stands_before_them() -> None:
+    torch.manual_seed(0)
+    history = watched(PassedOn(), torch.randn(8, 4), torch.arange(8) % 2)
+    assert history.run.edges is not None
+    assert ("first", "relu#1") in history.run.edges
+    assert ("relu#1", "second") in history.run.edges

@@ -323,7 +323,8 @@ class Observer:
             return
         if not self._described:
             self._shapes.setdefault(name, tuple(out.shape))
-            if out.grad_fn is not None:
+            nothing = self._kinds[name] == "dropout" and getattr(module, "p", None) == 0
+            if out.grad_fn is not None and not nothing and not isinstance(module, nn.Identity):
                 self._graph_outputs[out.grad_fn] = name
         if not out.is_floating_point() or name in self._activations:
             return
