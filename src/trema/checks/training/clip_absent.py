@@ -46,7 +46,7 @@ class ClipAbsent(Check):
         keras="optimizers",
     )
     burst: float = 30.0  # largest norm over the median
-    least: int = 100  # observed steps, without the first ones
+    least: int = 50  # observed steps, without the first ones
     skip: int = 10
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
