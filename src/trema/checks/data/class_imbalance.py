@@ -19,7 +19,7 @@ from trema.core.numbers import percent, show
 
 
 def class_counts(history: History) -> tuple[Labels, bool] | None:
-    """Labels of the training data and whether its classes are weighted; None when there are no classes."""
+    """Labels of the training data and whether classes are weighted; None without classes."""
     for found in sketches(history, TRAIN):
         if found.labels is not None and (found.source != "batches" or found.labels.total >= 500):
             return found.labels, found.weighted

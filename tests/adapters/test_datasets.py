@@ -1,0 +1,116 @@
+"""What the adapters read of data sets, and that no code of the user runs for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("keras")
+
+import keras  # after the skip
+import torch
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    Subset,
+    TensorDataset,
+    WeightedRandomSampler,
+)
+
+from trema.adapters.keras.datasets import split_of as keras_split
+from trema.adapters.torch.datasets import split_of
+
+X = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+Y = np.arange(40) % 3
+
+
+class Noisy(Dataset[Any]):
+    """Samples are changed as they are drawn."""
+
+    def __init__(self) -> None:
+        self.x, self.y = X, Y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> Any:
+        raise AssertionError("the user's code was run")
+
+
+def tensors() -> TensorDataset:
+    return TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))
+
+
+def test_arrays_of_a_tensor_data_set_are_read_without_a_copy() -> None:
+    split = split_of(DataLoader(tensors(), batch_size=8, shuffle=True))
+    assert split is not None
+    assert split.source == "arrays"
+    assert split.shuffled is True
+    assert split.targets is not None
+    assert np.shares_memory(split.inputs[""], X)
+    np.testing.assert_array_equal(split.targets, Y)
+
+
+def test_a_subset_is_its_rows() -> None:
+    split = split_of(DataLoader(Subset(tensors(), [3, 1]), batch_size=2))
+    assert split is not None
+    assert split.shuffled is False
+    np.testing.assert_array_equal(split.inputs[""], X[[3, 1]])
+
+
+def test_a_data_set_of_the_user_is_read_beneath_its_code() -> None:
+    split = split_of(DataLoader(Noisy(), batch_size=8))
+    assert split is not None
+    assert split.source == "beneath"
+    assert split.inputs[""] is X
+
+
+def test_samples_drawn_by_weight_are_noted() -> None:
+    sampler = WeightedRandomSampler([1.0] * 40, 40)
+    split = split_of(DataLoader(tensors(), batch_size=8, sampler=sampler))
+    assert split is not None
+    assert split.weighted
+
+
+def test_a_collating_function_may_change_samples() -> None:
+    split = split_of(DataLoader(tensors(), batch_size=8, collate_fn=lambda rows: rows))
+    assert split is not None
+    assert split.source == "beneath"
+
+
+def test_arguments_of_fit() -> None:
+    split = keras_split(X, Y, False, True)
+    assert split is not None
+    assert (split.source, split.shuffled, split.weighted) == ("arrays", False, True)
+    both = keras_split({"a": X, "b": X[:, :2]}, Y, None, False)
+    assert both is not None
+    assert set(both.inputs) == {"a", "b"}
+
+
+class Sequence(keras.utils.PyDataset):  # type: ignore[misc]  # keras is untyped
+    """Batches made by code of the user."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.x, self.y = X, Y
+
+    def __getitem__(self, index: int) -> Any:
+        raise AssertionError("the user's code was run")
+
+
+def test_a_sequence_of_batches_is_read_beneath_its_code() -> None:
+    split = keras_split(Sequence(), None, True, False)
+    assert split is not None
+    assert split.source == "beneath"
+    assert split.shuffled is None
+
+
+def test_a_generator_is_left_alone() -> None:
+    def batches() -> Any:
+        raise AssertionError("the generator was started")
+        yield
+
+    assert keras_split(batches(), None, None, False) is None
