@@ -276,6 +276,7 @@ class RunInfo:
     epochs_planned: int | None = None
     device: str = "cpu"
     versions: Mapping[str, str] = field(default_factory=dict)
+    reproducibility: Mapping[str, str] = field(default_factory=dict)  # seeds, states, flags
     seed: int | None = None
     unobserved: Mapping[str, str] = field(default_factory=dict)  # fact -> why it cannot be seen
 

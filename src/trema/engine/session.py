@@ -39,6 +39,7 @@ from trema.engine.document import (
 )
 from trema.engine.findings import Finding, Findings
 from trema.engine.mutes import Mutes
+from trema.engine.reproducibility import reproducible
 from trema.engine.schedule import Schedule
 from trema.journal.folder import RunFolder, create_run
 from trema.journal.writer import Journal
@@ -193,6 +194,8 @@ class Session:
             info = dataclasses.replace(info, stated=stated, **given)
         if info.framework != "other":
             self.framework = info.framework
+        read = self.config.source and not self.segments
+        info = reproducible(info, self.sources if read else None)
         if not self.segments:  # now, so that a run in training or a killed one has them too
             self.keep_sources()
         segment = Segment(self, len(self.segments), info)

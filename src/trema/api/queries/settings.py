@@ -69,6 +69,8 @@ def _of_segment(
     yield "seed", text(info.get("seed"))
     for name, version in list(mapping(info.get("versions")).items())[:20]:
         yield f"{text(name)} version", text(version)
+    for name, value in list(mapping(info.get("reproducibility")).items())[:60]:
+        yield text(name), text(value, VALUE)
 
 
 def parameter_counts(info: Mapping[str, Any]) -> tuple[int, int]:
