@@ -72,6 +72,10 @@ bench-server: $(STAMP) $(PAGE)  ## the web application: pages, routes, writers, 
 bench-overhead: $(STAMP)  ## cost of watching, into docs/bench/overhead.md
 	$(BIN)/python bench/overhead/run.py
 
+.PHONY: docs-checks
+docs-checks: $(STAMP)  ## one page a check, into docs/checks
+	$(BIN)/trema checks --format md --output docs/checks
+
 test-tensorflow:  ## the Keras tests on the tensorflow back end, in an environment apart
 	test -x .venv-tf/bin/python || $(PYTHON) -m venv .venv-tf
 	.venv-tf/bin/python -m pip install --quiet tensorflow keras pytest pytest-timeout -e .
