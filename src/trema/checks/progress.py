@@ -122,24 +122,26 @@ def steps_taken(history: History) -> int:
     return max(history.step + 1, history.epochs_finished * by_epoch)
 
 
-def waited(history: History, *, steps: int, epochs: int) -> bool:
-    """Whether training went on long enough to judge it: so many steps and epochs, a third of the
-    steps when it is over, or three times as many without epochs."""
+def waited(history: History, *, steps: int, epochs: int, end: int | None = None) -> bool:
+    """Whether training went on long enough to judge it: so many steps and epochs, three times as
+    many steps without epochs, ``end`` steps (else a third) when it is over."""
     taken = steps_taken(history)
     if history.finished:
-        return taken >= max(20, steps // 3)
+        return taken >= (max(20, steps // 3) if end is None else end)
     if history.epochs_finished >= epochs:
         return taken >= steps
     return history.epochs_finished == 0 and taken >= 3 * steps
 
 
-def stuck(history: History, *, steps: int = 150, epochs: int = 2) -> Progress | None:
+def stuck(
+    history: History, *, steps: int = 200, epochs: int = 3, end: int | None = None
+) -> Progress | None:
     """The progress of a run that had its time and does not learn, else None.
 
     It does not learn when its loss is not 5 % below that of a constant prediction (where this is
     not known: below its beginning), no longer falls, and no accuracy has risen.
     """
-    if not waited(history, steps=steps, epochs=epochs) or history.beats_baseline():
+    if not waited(history, steps=steps, epochs=epochs, end=end) or history.beats_baseline():
         return None
     known = history.run.loss is not None and history.run.loss.kind != "other"
     if not known and not history.finished:

@@ -202,7 +202,7 @@ class History:
 
     def _binary_baseline(self) -> float | None:
         """The entropy of the mean target; None with weights, which the loss includes."""
-        if (self.run.loss is not None and self.run.loss.weighted) or self._weighted():
+        if (self.run.loss is not None and self.run.loss.weighted) or self.weighted():
             return None
         mean = self._targets(Fact.TARGET_MEAN)
         share = float(np.mean(mean)) if len(mean) else 0.5
@@ -217,7 +217,7 @@ class History:
             _, values = self.array(fact, names[0], last=50)
         return values[np.isfinite(values)]
 
-    def _weighted(self) -> bool:
+    def weighted(self) -> bool:
         """Whether classes or samples of the training data carry weights."""
         return any(o.data.get("weighted") for o in self._train_data())
 

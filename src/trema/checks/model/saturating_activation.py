@@ -69,7 +69,7 @@ class SaturatingActivation(Check):
                 and layer.name in hidden
                 and not _multiplies(graph, layer)
             ]
-            if len(own) < limit or stuck(history, steps=100) is None:
+            if len(own) < limit or stuck(history) is None:
                 continue
             first = own[0]
             yield self.diagnosis(

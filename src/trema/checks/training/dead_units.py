@@ -67,7 +67,7 @@ class DeadUnits(Check):
             if dead.mean() >= self.min_fraction:
                 found.append((part, steps, dead))
         whole = [one for one in found if one[2].all()]
-        if not whole and (not found or stuck(history, steps=100) is None):
+        if not whole and (not found or stuck(history) is None):
             return
         for part, steps, dead in found[:1] if not whole else whole[:1]:
             yield self._found(part, steps, dead, len(found))

@@ -11,7 +11,7 @@ import numpy as np
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
 from trema.checks.sketch_runs import CHANCE, noisy, training
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Kind, Severity
-from trema.core.facts import Fact
+from trema.core.facts import Fact, RunInfo
 from trema.core.history import History
 from trema.core.numbers import show
 
@@ -36,7 +36,7 @@ class InitLoss(Check):
     kind = Kind.SYMPTOM
     preview = True
     needs = frozenset({Fact.LOSS, Fact.LOSS_KIND})
-    uses: ClassVar[frozenset[Fact]] = frozenset({Fact.OUTPUT_STD})
+    uses: ClassVar[frozenset[Fact]] = frozenset({Fact.OUTPUT_STD, Fact.OUTPUT_MIN, Fact.DATASET})
     explains: ClassVar[frozenset[str]] = frozenset({"loss-flat", "exploding-grad"})
     fixes = (
         Fix("scale the inputs to about one, and keep the default initializers"),
@@ -51,6 +51,8 @@ class InitLoss(Check):
     )
     times: float = 2.0  # of the loss of a uniform guess: |L0 - chance| > chance
     first: int = 4  # steps that must all be above it
+    spread: float = 1.5  # standard deviation of the first logits; initial weights give below 1
+    least: float = 1e-3  # least probability of the first outputs: some class is ruled out
     observed: int = 16  # observed steps before it is told
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
@@ -61,17 +63,35 @@ class InitLoss(Check):
         begin = losses[: self.first]
         if not np.isfinite(begin).all() or not (begin > self.times * chance).all():
             return
+        outputs = self._outputs(history)
+        if outputs is None:
+            return
         message = f"the loss of step {steps[0]} is {show(float(begin[0]))}"
-        message += f"; a guess among the classes costs {show(chance)}"
-        _, std = history.array(Fact.OUTPUT_STD)
-        if len(std) and np.isfinite(std[0]):
-            message += f" (outputs begin with a standard deviation of {show(float(std[0]))})"
+        message += f"; a guess among the classes costs {show(chance)}{outputs}"
         yield self.diagnosis(
             message,
             Evidence(Fact.LOSS, float(begin[0]), limit=self.times * chance, step=int(steps[0])),
             location=history.run.place("model", "fit", "step"),
             confidence="measured",
         )
+
+    def _outputs(self, history: History) -> str | None:
+        """That outputs begin far from a guess, as a clause; None when they do not, so that
+        penalties or weights make the loss large, or when they were not seen."""
+        loss, names = history.run.loss, history.names(Fact.OUTPUT_STD)
+        if loss is None or len(names) != 1 or history.weighted():
+            return None
+        _, std = history.array(Fact.OUTPUT_STD, names[0])
+        _, least = history.array(Fact.OUTPUT_MIN, names[0])
+        if not len(std) or not len(least):
+            return None
+        if loss.reads == "probabilities":
+            small = float(least[0])
+            return f"; outputs go down to {show(small)}" if small < self.least else None
+        spread = float(std[0])
+        if not spread > self.spread:
+            return None
+        return f"; outputs begin with a standard deviation of {show(spread)}"
 
     def _chance(self, history: History) -> float | None:
         loss = history.run.loss
@@ -86,14 +106,18 @@ class InitLoss(Check):
 
     @staticmethod
     def cases() -> Iterator[Case]:
-        yield fires("outputs begin far too large", training(losses=noisy(120.0, 9.0)))
-        yield fires("five times chance", training(losses=noisy(5 * CHANCE)))
-        yield quiet("at chance", training())
-        yield quiet("a little above chance", training(losses=noisy(1.5 * CHANCE)))
-        yield quiet("too early", training(losses=noisy(120.0, 9.0, steps=8)))
+        def case(losses: np.ndarray, std: float = 8.0, run: RunInfo | None = None) -> History:
+            outputs = {Fact.OUTPUT_STD: [std] * 4, Fact.OUTPUT_MIN: [-3 * std] * 4}
+            return training(run, losses, outputs)
+
+        yield fires("outputs begin far too large", case(noisy(120.0, 9.0)))
+        yield fires("five times chance", case(noisy(5 * CHANCE)))
+        yield quiet("at chance", case(noisy(CHANCE), 0.3))
+        yield quiet("a little above chance", case(noisy(1.5 * CHANCE)))
+        yield quiet("too early", case(noisy(120.0, 9.0, steps=8)))
         dips = noisy(5 * CHANCE)
         dips[2] = CHANCE
-        yield quiet("single batches are far off", training(losses=dips))
-        resumed = training(losses=noisy(120.0, 9.0))
-        resumed.run = resumed.run.__class__()
-        yield quiet("a loss of one's own", resumed)
+        yield quiet("single batches are far off", case(dips))
+        yield quiet("small outputs: a penalty or weights", case(noisy(3 * CHANCE), 0.3))
+        yield quiet("outputs not seen", training(losses=noisy(5 * CHANCE)))
+        yield quiet("a loss of one's own", case(noisy(5 * CHANCE), run=RunInfo()))

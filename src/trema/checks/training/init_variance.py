@@ -72,7 +72,7 @@ class InitVariance(Check):
         small = [(g, k) for g, k in gains if g < self.small]
         if large:
             yield self._found(history, *max(large, key=lambda one: one[0]), self.large)
-        elif small and stuck(history, steps=100) is not None:
+        elif small and stuck(history) is not None:
             yield self._found(history, *min(small, key=lambda one: one[0]), self.small)
 
     def _blows_up(self, history: History, kernel: Kernel) -> bool:

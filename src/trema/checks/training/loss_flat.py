@@ -49,11 +49,12 @@ class LossFlat(Check):
         torch="optim",
         keras="models/model_training_apis",
     )
-    steps: int = 300  # training steps; a third when training is over
-    epochs: int = 4  # finished epochs; plateaus of recurrent nets last two or three
+    steps: int = 1000  # training steps: a small LSTM that adds two numbers begins after 350
+    epochs: int = 5  # finished epochs
+    end: int = 100  # training steps when training is over
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
-        found = stuck(history, steps=self.steps, epochs=self.epochs)
+        found = stuck(history, steps=self.steps, epochs=self.epochs, end=self.end)
         if found is None:
             return
         message = f"the training loss began at {show(found.start)} and is {show(found.now)} at "
@@ -73,10 +74,12 @@ class LossFlat(Check):
         yield fires("at chance for the whole run", training())
         fell = [*noisy(40.0, CHANCE, steps=60), *noisy(CHANCE, steps=260, seed=1)]
         yield fires("it fell from far above to chance", training(losses=fell))
-        yield fires("in the fifth epoch", training(epochs=5, finished=False))
+        long = noisy(CHANCE, steps=1000, seed=2)
+        yield fires("a thousand steps", training(losses=long, epochs=5, finished=False))
         yield quiet("it learns", training(losses=noisy(CHANCE, 0.4)))
         yield quiet("slow, but it falls", training(losses=noisy(CHANCE, 0.8 * CHANCE, noise=0.01)))
         yield quiet("far above chance, and falling", training(losses=noisy(400.0, 5.0)))
+        yield quiet("a plateau that may end", training(epochs=8, finished=False))
         yield quiet("the second epoch", training(epochs=2, finished=False))
         yield quiet("a short try", training(losses=noisy(CHANCE, steps=30)))
         rising = {"accuracy": [0.1, 0.3, 0.5, 0.6]}

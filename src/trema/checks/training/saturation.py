@@ -72,7 +72,7 @@ class Saturation(Check):
     window: int = 5  # observed distributions, the last ones
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
-        if not waited(history, steps=100, epochs=2):
+        if not waited(history, steps=200, epochs=3):
             return
         hidden = hidden_names(history.run)
         names = history.names(Fact.ACTIVATION_QUANTILES)
@@ -90,7 +90,7 @@ class Saturation(Check):
             shares = [share_outside(row, low, high) for row in rows]
             if min(shares) >= self.min_share:
                 found.append((float(np.median(shares)), part, int(steps[-1])))
-        if not found or stuck(history, steps=100) is None:
+        if not found or stuck(history) is None:
             return
         yield self._found(*max(found, key=lambda one: one[0]), len(found))
 

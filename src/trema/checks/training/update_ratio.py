@@ -86,7 +86,7 @@ class UpdateRatio(Check):
         found = typical_ratios(history, self.window)
         if found is None or self.low <= found.middle <= self.high or found.middle == 0:
             return  # without any update the gradient is zero, or param-unchanged speaks
-        if stuck(history, steps=100) is None:
+        if stuck(history) is None:
             return
         large = found.middle > self.high
         extreme = max if large else min

@@ -57,7 +57,7 @@ class VanishingGrad(Check):
     least_layers: int = 3  # layers of weights
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
-        own = kernels(history.run) if waited(history, steps=100, epochs=2) else []
+        own = kernels(history.run) if waited(history, steps=200, epochs=3) else []
         if len(own) < self.least_layers:
             return
         sizes = [(k, size) for k in own if (size := self._size(history, k)) is not None]
@@ -66,7 +66,7 @@ class VanishingGrad(Check):
         (first, early), (last, late) = sizes[0], sizes[-1]
         everywhere = max(size for _, size in sizes) < self.absolute
         fades = late > 0 and early < self.ratio * late
-        if not (everywhere or fades) or stuck(history, steps=100) is None:
+        if not (everywhere or fades) or stuck(history) is None:
             return
         message = (
             f"the gradient of `{first.name}` is {show(early)} (root mean square over the last "
