@@ -7,7 +7,9 @@ z = np.load("fashion.npz")
 x = z["x_train"].reshape(-1, 784) / 127.5 - 1
 x_val = z["x_test"].reshape(-1, 784) / 127.5 - 1
 
-encoder = keras.Sequential([keras.Input((784,)), layers.Dense(64, activation="relu"), layers.Dense(16)])
+encoder = keras.Sequential(
+    [keras.Input((784,)), layers.Dense(64, activation="relu"), layers.Dense(16)]
+)
 decoder = keras.Sequential([keras.Input((16,)), layers.Dense(64, activation="relu")])
 decoder.add(layers.Dense(784, activation="sigmoid"))
 whole = keras.Sequential([encoder, decoder])

@@ -24,4 +24,11 @@ net = keras.Sequential(
     ]
 )
 net.compile(keras.optimizers.Adam(0.01), loss=likelihood, metrics=["binary_accuracy"])
-net.fit(train[:, :4], train[:, 4:], epochs=25, batch_size=32, validation_data=(val[:, :4], val[:, 4:]), verbose=2)
+net.fit(
+    train[:, :4],
+    train[:, 4:],
+    epochs=25,
+    batch_size=32,
+    validation_data=(val[:, :4], val[:, 4:]),
+    verbose=2,
+)

@@ -4,7 +4,9 @@ from sklearn.model_selection import train_test_split
 
 keras.utils.set_random_seed(104)
 x, y = load_digits(return_X_y=True)
-x_train, x_val, y_train, y_val = train_test_split(x / 16, keras.utils.to_categorical(y), random_state=104)
+x_train, x_val, y_train, y_val = train_test_split(
+    x / 16, keras.utils.to_categorical(y), random_state=104
+)
 
 model = keras.models.Sequential()
 model.add(keras.Input(shape=(64,)))

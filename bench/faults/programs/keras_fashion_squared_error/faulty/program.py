@@ -3,7 +3,10 @@ import numpy as np
 
 keras.utils.set_random_seed(105)
 archive = np.load("fashion.npz")
-x_train, x_val = archive["x_train"].astype("float32") / 255, archive["x_test"].astype("float32") / 255
+x_train, x_val = (
+    archive["x_train"].astype("float32") / 255,
+    archive["x_test"].astype("float32") / 255,
+)
 y_train, y_val = archive["y_train"], archive["y_test"]
 
 image = keras.Input((28, 28))

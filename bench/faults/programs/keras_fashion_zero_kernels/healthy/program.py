@@ -3,7 +3,10 @@ import numpy as np
 
 keras.utils.set_random_seed(108)
 z = np.load("fashion.npz")
-prepare = lambda a: a.reshape(len(a), -1).astype("float32") / 255
+
+
+def prepare(a):
+    return a.reshape(len(a), -1).astype("float32") / 255
 
 
 class Net(keras.Model):

@@ -1,11 +1,12 @@
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers
 
 keras.utils.set_random_seed(125)
-settings = json.load(open("settings.json"))
+settings = json.loads(Path("settings.json").read_text())
 z = np.load("imdb.npz")
 model = keras.Sequential(
     [

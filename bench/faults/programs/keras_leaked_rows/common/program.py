@@ -10,4 +10,11 @@ model = keras.Sequential(
     [keras.Input((8,)), keras.layers.Dense(48, activation="silu"), keras.layers.Dense(1)]
 )
 model.compile(optimizer=keras.optimizers.AdamW(3e-3), loss="mae")
-model.fit(train[:, :8], train[:, 8], epochs=8, batch_size=32, validation_data=(val[:, :8], val[:, 8]), verbose=2)
+model.fit(
+    train[:, :8],
+    train[:, 8],
+    epochs=8,
+    batch_size=32,
+    validation_data=(val[:, :8], val[:, 8]),
+    verbose=2,
+)

@@ -4,7 +4,12 @@ from blocks import block
 
 keras.utils.set_random_seed(130)
 z = np.load("fashion.npz")
-flat = lambda name: z[name].reshape(len(z[name]), -1).astype("float32") / 255
+
+
+def flat(name):
+    return z[name].reshape(len(z[name]), -1).astype("float32") / 255
+
+
 net = keras.Sequential(
     [
         keras.Input((784,)),
@@ -15,5 +20,10 @@ net = keras.Sequential(
 )
 net.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 net.fit(
-    flat("x_train"), z["y_train"], epochs=5, batch_size=32, validation_data=(flat("x_test"), z["y_test"]), verbose=2
+    flat("x_train"),
+    z["y_train"],
+    epochs=5,
+    batch_size=32,
+    validation_data=(flat("x_test"), z["y_test"]),
+    verbose=2,
 )

@@ -10,7 +10,9 @@ keras.utils.set_random_seed(101)
 table = np.loadtxt("diabetes.csv", delimiter=",", skiprows=1)
 X, y = table[:, :8], table[:, 8]
 X[:, 1:6][X[:, 1:6] == 0] = np.nan
-X_train, X_val, y_train, y_val = train_test_split(X, y, test_size=0.25, stratify=y, random_state=101)
+X_train, X_val, y_train, y_val = train_test_split(
+    X, y, test_size=0.25, stratify=y, random_state=101
+)
 clean = make_pipeline(SimpleImputer(strategy="median"), StandardScaler()).fit(X_train)
 
 model = keras.Sequential([keras.Input((8,)), Dense(12, activation="relu")])

@@ -14,4 +14,11 @@ h = layers.Dense(24, activation="relu")(normalize(house))
 value = layers.Dense(1)(h)
 model = keras.Model(house, value)
 model.compile(optimizer="rmsprop", loss="mse", metrics=["mae"])
-model.fit(x[:1700], target[:1700], epochs=8, batch_size=34, validation_data=(x[1700:], target[1700:]), verbose=2)
+model.fit(
+    x[:1700],
+    target[:1700],
+    epochs=8,
+    batch_size=34,
+    validation_data=(x[1700:], target[1700:]),
+    verbose=2,
+)

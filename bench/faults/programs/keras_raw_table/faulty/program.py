@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import RobustScaler
 
 keras.utils.set_random_seed(114)
 blocks = np.loadtxt("houses.csv", delimiter=",", skiprows=1)

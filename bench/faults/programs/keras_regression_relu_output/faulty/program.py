@@ -19,4 +19,11 @@ model = keras.Sequential(
     ]
 )
 model.compile(optimizer="adam", loss="mse", metrics=["mae"])
-model.fit(fit[:, :8], fit[:, 8], epochs=10, batch_size=34, validation_data=(held[:, :8], held[:, 8]), verbose=2)
+model.fit(
+    fit[:, :8],
+    fit[:, 8],
+    epochs=10,
+    batch_size=34,
+    validation_data=(held[:, :8], held[:, 8]),
+    verbose=2,
+)

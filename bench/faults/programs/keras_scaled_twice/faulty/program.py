@@ -14,4 +14,6 @@ model.add(layers.Flatten())
 model.add(layers.Dense(32, activation="relu"))
 model.add(layers.Dense(10, activation="softmax"))
 model.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"])
-model.fit(x, box["y_train"], epochs=6, batch_size=25, validation_data=(x_val, box["y_test"]), verbose=2)
+model.fit(
+    x, box["y_train"], epochs=6, batch_size=25, validation_data=(x_val, box["y_test"]), verbose=2
+)

@@ -15,7 +15,9 @@ data = TensorDataset(
 )
 train, val = random_split(data, [2000, 500])
 
-regressor = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 1))
+regressor = nn.Sequential(
+    nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 1)
+)
 error = nn.SmoothL1Loss()
 adam = torch.optim.Adam(regressor.parameters(), lr=3e-3)
 

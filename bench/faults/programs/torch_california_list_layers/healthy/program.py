@@ -38,4 +38,8 @@ for epoch in range(8):
         optimizer.step()
     stack.eval()
     with torch.no_grad():
-        print(epoch, loss.item(), np.mean([mse(stack(x), y).item() for x, y in DataLoader(valid, 250)]))
+        print(
+            epoch,
+            loss.item(),
+            np.mean([mse(stack(x), y).item() for x, y in DataLoader(valid, 250)]),
+        )

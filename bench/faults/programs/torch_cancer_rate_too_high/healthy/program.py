@@ -12,7 +12,9 @@ y = torch.tensor(data.target, dtype=torch.float32).reshape(-1, 1)
 fit, held = train_test_split(torch.arange(len(y)), test_size=0.3, random_state=1)
 x = (x - x[fit].mean(0)) / x[fit].std(0)
 
-network = nn.Sequential(nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 10), nn.ReLU(), nn.Linear(10, 1))
+network = nn.Sequential(
+    nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 10), nn.ReLU(), nn.Linear(10, 1)
+)
 bce = nn.BCEWithLogitsLoss()
 sgd = torch.optim.SGD(network.parameters(), lr=RATE)
 for epoch in range(10):

@@ -30,7 +30,9 @@ for name, parameter in network.named_parameters():
 free = [p for p in network.parameters() if p.requires_grad]
 optimizer = torch.optim.Adam(free, lr=tune["rate"])
 z = np.load("fashion.npz")
-data = TensorDataset(torch.tensor(z["x_train"][800:]).flatten(1) / 255.0, torch.tensor(z["y_train"][800:]))
+data = TensorDataset(
+    torch.tensor(z["x_train"][800:]).flatten(1) / 255.0, torch.tensor(z["y_train"][800:])
+)
 x_val, y_val = torch.tensor(z["x_test"]).flatten(1) / 255.0, torch.tensor(z["y_test"])
 loss_fn = nn.CrossEntropyLoss()
 for epoch in range(6):

@@ -14,7 +14,12 @@ z = np.load("fashion.npz")
 x, x_val = (torch.from_numpy(z[k]).float()[:, None] / 255 - 0.3 for k in ("x_train", "x_test"))
 y, y_val = (torch.from_numpy(z[k]) for k in ("y_train", "y_test"))
 net = nn.Sequential(
-    nn.Conv2d(1, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10)
+    nn.Conv2d(1, 8, 3, stride=2),
+    nn.ReLU(),
+    nn.Conv2d(8, 8, 3, stride=2),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Linear(288, 10),
 )
 optimizer = torch.optim.SGD(net.parameters(), **settings["optimizer"])
 loss_fn = nn.CrossEntropyLoss()

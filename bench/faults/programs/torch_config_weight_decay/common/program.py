@@ -11,7 +11,9 @@ cfg = SimpleNamespace(**json.loads(Path("config.json").read_text()))
 torch.manual_seed(63)
 notes = np.loadtxt("notes.csv", delimiter=",", skiprows=1).astype("float32")
 notes[:, :4] = (notes[:, :4] - notes[:, :4].mean(0)) / notes[:, :4].std(0)
-seen, unseen = (torch.from_numpy(p) for p in train_test_split(notes, test_size=0.3, random_state=63))
+seen, unseen = (
+    torch.from_numpy(p) for p in train_test_split(notes, test_size=0.3, random_state=63)
+)
 
 model = nn.Sequential(nn.Linear(4, cfg.width), nn.ReLU(), nn.Linear(cfg.width, 2))
 optimizer = torch.optim.Adam(model.parameters(), lr=cfg.lr, weight_decay=cfg.weight_decay)

@@ -28,4 +28,8 @@ for epoch in range(8):
     with torch.no_grad():
         images, labels = val[:]
         scores = model(images)
-        print(epoch, loss_fn(scores, labels).item(), (scores.argmax(1) == labels).float().mean().item())
+        print(
+            epoch,
+            loss_fn(scores, labels).item(),
+            (scores.argmax(1) == labels).float().mean().item(),
+        )

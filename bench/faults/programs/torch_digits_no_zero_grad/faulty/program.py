@@ -1,6 +1,5 @@
-from sklearn.datasets import load_digits
-
 import torch
+from sklearn.datasets import load_digits
 from torch import nn, optim
 from torch.utils.data import DataLoader, TensorDataset, random_split
 

@@ -11,7 +11,12 @@ split = model_selection.train_test_split(
 a, b, c, d = (torch.as_tensor(part) for part in split)
 a, b = a.float().unsqueeze(1), b.float().unsqueeze(1)
 net = nn.Sequential(
-    nn.Conv2d(1, 12, 3), nn.ReLU(), nn.Conv2d(12, 24, 3), nn.ReLU(), nn.Flatten(), nn.Linear(384, 10)
+    nn.Conv2d(1, 12, 3),
+    nn.ReLU(),
+    nn.Conv2d(12, 24, 3),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Linear(384, 10),
 )
 optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
 loss_fn = nn.CrossEntropyLoss()
@@ -25,4 +30,6 @@ for epoch in range(6):
     net.eval()
     with torch.no_grad():
         guess = net(b)
-        print("epoch", epoch, loss_fn(guess, d).item(), (guess.argmax(1) == d).float().mean().item())
+        print(
+            "epoch", epoch, loss_fn(guess, d).item(), (guess.argmax(1) == d).float().mean().item()
+        )

@@ -9,9 +9,7 @@ pixels = torch.tensor(pixels / 8 - 1, dtype=torch.float32)[shuffled]
 target = torch.tensor(target)[shuffled]
 train = DataLoader(TensorDataset(pixels[:1400], target[:1400]), batch_size=20, shuffle=True)
 
-model = torch.nn.Sequential(
-    torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10)
-)
+model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
 scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=3, gamma=0.5)
 ce = torch.nn.CrossEntropyLoss()

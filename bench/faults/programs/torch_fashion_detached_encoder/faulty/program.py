@@ -35,4 +35,8 @@ for epoch in range(5):
         optimizer.step()
     with torch.inference_mode():
         outputs = model(x_test)
-        print(epoch, loss_fn(outputs, y_test).item(), (outputs.argmax(1) == y_test).float().mean().item())
+        print(
+            epoch,
+            loss_fn(outputs, y_test).item(),
+            (outputs.argmax(1) == y_test).float().mean().item(),
+        )

@@ -18,7 +18,12 @@ train_loader = DataLoader(sets["train"], batch_size=40, shuffle=True)
 val_loader = DataLoader(sets["test"], batch_size=200)
 
 net = nn.Sequential(
-    nn.Conv2d(1, 16, 5, stride=3), nn.ReLU(), nn.Flatten(), nn.Linear(1024, 40), nn.ReLU(), nn.Linear(40, 10)
+    nn.Conv2d(1, 16, 5, stride=3),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Linear(1024, 40),
+    nn.ReLU(),
+    nn.Linear(40, 10),
 )
 loss_fn, optimizer = nn.CrossEntropyLoss(), torch.optim.Adam(net.parameters(), lr=1.5e-3)
 for epoch in range(5):

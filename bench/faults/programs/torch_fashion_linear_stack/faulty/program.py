@@ -36,4 +36,8 @@ for epoch in range(5):
     net.eval()
     with torch.no_grad():
         out = net(test_images)
-    print(epoch, criterion(out, test_labels).item(), (out.argmax(1) == test_labels).float().mean().item())
+    print(
+        epoch,
+        criterion(out, test_labels).item(),
+        (out.argmax(1) == test_labels).float().mean().item(),
+    )

@@ -5,7 +5,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 torch.manual_seed(19)
 file = np.load("fashion.npz")
-to_x = lambda a: (torch.from_numpy(a).float().reshape(len(a), -1) - 72.9) / 90.0
+
+
+def to_x(a):
+    return (torch.from_numpy(a).float().reshape(len(a), -1) - 72.9) / 90.0
+
+
 train = TensorDataset(to_x(file["x_train"]), torch.from_numpy(file["y_train"]))
 x_val, y_val = to_x(file["x_test"]), torch.from_numpy(file["y_test"])
 

@@ -16,7 +16,9 @@ def to_tensors(rows):
 
 
 (x, y), (x_val, y_val) = to_tensors(train), to_tensors(val)
-model = nn.Sequential(nn.Linear(33, 12), nn.Tanh(), nn.Dropout(0.3), nn.Linear(12, 1), nn.Flatten(0))
+model = nn.Sequential(
+    nn.Linear(33, 12), nn.Tanh(), nn.Dropout(0.3), nn.Linear(12, 1), nn.Flatten(0)
+)
 optimizer = torch.optim.Adam(model.parameters(), lr=2e-3, weight_decay=1e-4)
 bce = nn.BCEWithLogitsLoss()
 for epoch in range(20):
@@ -29,4 +31,6 @@ for epoch in range(20):
     model.eval()
     with torch.no_grad():
         out = model(x_val)
-    print(epoch, loss.item(), bce(out, y_val).item(), ((out > 0) == (y_val > 0)).float().mean().item())
+    print(
+        epoch, loss.item(), bce(out, y_val).item(), ((out > 0) == (y_val > 0)).float().mean().item()
+    )

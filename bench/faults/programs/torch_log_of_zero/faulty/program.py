@@ -25,4 +25,6 @@ for epoch in range(5):
         optimizer.step()
     with torch.no_grad():
         out = net(u)
-        print(epoch, loss.item(), surprise(out, v).item(), (out.argmax(1) == v).float().mean().item())
+        print(
+            epoch, loss.item(), surprise(out, v).item(), (out.argmax(1) == v).float().mean().item()
+        )

@@ -11,7 +11,11 @@ y, v = torch.tensor(z["y_train"]), torch.tensor(z["y_test"])
 def surprise(scores, labels):
     """Mean negative log-likelihood, with all classes counted for and against."""
     truth = nn.functional.one_hot(labels, 10).float()
-    return nn.functional.binary_cross_entropy_with_logits(scores, truth, reduction="none").sum(1).mean()
+    return (
+        nn.functional.binary_cross_entropy_with_logits(scores, truth, reduction="none")
+        .sum(1)
+        .mean()
+    )
 
 
 net = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
@@ -24,4 +28,6 @@ for epoch in range(5):
         optimizer.step()
     with torch.no_grad():
         out = net(u)
-        print(epoch, loss.item(), surprise(out, v).item(), (out.argmax(1) == v).float().mean().item())
+        print(
+            epoch, loss.item(), surprise(out, v).item(), (out.argmax(1) == v).float().mean().item()
+        )

@@ -38,5 +38,7 @@ for epoch in range(3):
         optimizer.step()
     net.eval()
     with torch.no_grad():
-        right = [(net(x).argmax(1) == y).float().mean() for x, y in DataLoader(dataset("test"), 100)]
+        right = [
+            (net(x).argmax(1) == y).float().mean() for x, y in DataLoader(dataset("test"), 100)
+        ]
     print(f"epoch {epoch}: loss {loss:.3f}, accuracy {torch.stack(right).mean():.3f}")

@@ -6,8 +6,15 @@ from torch.utils.data import DataLoader, TensorDataset
 
 torch.manual_seed(68)
 z = np.load("fashion.npz")
-shape = lambda a: torch.from_numpy(a).float().unsqueeze(1) / 255
-train = DataLoader(TensorDataset(shape(z["x_train"]), torch.from_numpy(z["y_train"])), 40, shuffle=True)
+
+
+def shape(a):
+    return torch.from_numpy(a).float().unsqueeze(1) / 255
+
+
+train = DataLoader(
+    TensorDataset(shape(z["x_train"]), torch.from_numpy(z["y_train"])), 40, shuffle=True
+)
 val = DataLoader(TensorDataset(shape(z["x_test"]), torch.from_numpy(z["y_test"])), 200)
 
 model = nn.Sequential(

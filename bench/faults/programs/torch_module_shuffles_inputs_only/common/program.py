@@ -21,4 +21,6 @@ for epoch in range(5):
     model.eval()
     with torch.no_grad():
         out = model(x_val)
-    print(epoch, total, criterion(out, y_val).item(), (out.argmax(1) == y_val).float().mean().item())
+    print(
+        epoch, total, criterion(out, y_val).item(), (out.argmax(1) == y_val).float().mean().item()
+    )

@@ -9,7 +9,12 @@ x, u = (torch.from_numpy(z[k]).float()[:, None] / 128 - 1 for k in ("x_train", "
 y, v = torch.from_numpy(z["y_train"]), torch.from_numpy(z["y_test"])
 loader = DataLoader(TensorDataset(x, y), batch_size=32, shuffle=True)
 model = nn.Sequential(
-    nn.Conv2d(1, 12, 3, stride=2), nn.ReLU(), nn.Conv2d(12, 12, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(432, 10)
+    nn.Conv2d(1, 12, 3, stride=2),
+    nn.ReLU(),
+    nn.Conv2d(12, 12, 3, stride=2),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Linear(432, 10),
 )
 optimizer = torch.optim.Adam(model.parameters())
 epochs = 5

@@ -1,10 +1,12 @@
 """Next character of a play, by a plain recurrent network."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
 torch.manual_seed(71)
-text = open("text.txt", encoding="utf-8").read()
+text = Path("text.txt").read_text(encoding="utf-8")
 alphabet = sorted(set(text))
 codes = torch.tensor([alphabet.index(c) for c in text])
 length = 60
