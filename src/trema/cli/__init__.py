@@ -35,11 +35,12 @@ class Level(StrEnum):
     INFO = "info"
 
 
-class Format(StrEnum):
-    """How a list is printed."""
+class ListFormat(StrEnum):
+    """How the list of checks is printed."""
 
     TEXT = "text"
     JSON = "json"
+    MD = "md"
 
 
 class FileFormat(StrEnum):
@@ -179,12 +180,20 @@ def explain(check: Annotated[str, typer.Argument(metavar="CHECK")]) -> None:
 
 @app.command()
 def checks(
-    format: Annotated[Format, typer.Option(help="text or json.")] = Format.TEXT,
+    format: Annotated[ListFormat, typer.Option(help="text, json or md.")] = ListFormat.TEXT,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="With md: the folder of the pages.")
+    ] = None,
 ) -> None:
     """List all checks."""
     from trema.cli.checks import list_checks
 
-    list_checks(as_json=format is Format.JSON)
+    if format is ListFormat.MD:
+        from trema.cli.pages import write_pages
+
+        write_pages(output)
+        return
+    list_checks(as_json=format is ListFormat.JSON)
 
 
 @app.command()

@@ -75,12 +75,18 @@ class Config:
         """The defaults, then the file, then the environment, then these options.
 
         script : the program whose file of settings counts; by default that of this process
+        options : single options, or ``config=trema.Config(…)`` for several
 
         Raises
         ------
         UnknownOption
             For an option that does not exist.
         """
+        config = options.pop("config", None)
+        if isinstance(config, Config):
+            options = {**config.changed(), **options}
+        elif config is not None:
+            raise UsageError(f"config must be a trema.Config but got {type(config).__name__}")
         for name in options:
             if name not in OPTIONS:
                 raise UnknownOption(f"there is no option {name!r}: {did_you_mean(name, OPTIONS)}")
