@@ -106,5 +106,5 @@ STEPS = (
 
 
 def steps(page: Any) -> int:
-    page.wait_for_function(f"({STEPS}) > 0")
+    page.wait_for_function(f"() => ({STEPS}) > 0")
     return int(page.evaluate(STEPS))
