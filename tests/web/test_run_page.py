@@ -46,6 +46,18 @@ def test_a_card_points_at_epochs_and_line(page: Any, site: Site) -> None:
     page.wait_for_function(f"old => {DRAWN} === old", arg=before)
 
 
+def test_what_to_fix_first_is_open(page: Any, site: Site) -> None:
+    open_run(page, site)
+    lead = page.locator("article.card.leads")
+    expect(lead).to_have_count(1)
+    expect(lead.get_by_role("heading", name="What may help")).to_be_visible()
+    assert "finding=" not in page.url  # nothing is selected
+    page.keyboard.press("j")
+    expect(lead).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.locator("article.card.open")).to_have_count(0)
+
+
 def test_a_card_teaches(page: Any, site: Site) -> None:
     open_run(page, site)
     card(page, "gets logits").locator("button.head").click()
@@ -91,6 +103,9 @@ def test_a_point_of_a_curve_points_at_cards(page: Any, site: Site) -> None:
     box = plot.bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    tip = page.locator("section.timeline .tip")
+    expect(tip).to_contain_text("inputs are not scaled")
+    expect(tip).to_contain_text("input std")
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
     page.wait_for_url("**epoch=*")
     expect(page.locator("section.cards .banner")).to_contain_text("Epoch")

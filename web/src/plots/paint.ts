@@ -160,7 +160,16 @@ export function paintLimits(u: uPlot, limits: readonly Limit[], log: boolean, co
       context.lineTo(right, y);
       context.stroke();
       const above = y - u.bbox.top > 18 * devicePixelRatio;
-      context.fillText(limit.label, right - 4 * devicePixelRatio, above ? y - 4 * devicePixelRatio : y + 13 * devicePixelRatio);
+      const [textX, textY] = [right - 4 * devicePixelRatio, above ? y - 4 * devicePixelRatio : y + 13 * devicePixelRatio];
+      // a halo, so that it can be read on a curve
+      context.save();
+      context.setLineDash([]);
+      context.lineWidth = 4 * devicePixelRatio;
+      context.lineJoin = 'round';
+      context.strokeStyle = colour('var(--surface)');
+      context.strokeText(limit.label, textX, textY);
+      context.restore();
+      context.fillText(limit.label, textX, textY);
     }
   });
 }

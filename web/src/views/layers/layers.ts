@@ -24,7 +24,7 @@ export const FACTS: readonly HeatFact[] = [
   { id: 'weight-norm', name: 'weight norm', log: true, about: 'How large the weights are.' },
   { id: 'activation-mean', name: 'activation mean', log: false, about: 'The mean of what the layer puts out.' },
   { id: 'activation-std', name: 'spread', log: true, about: 'The standard deviation of what the layer puts out.' },
-  { id: 'activation-zeros', name: 'zeros', log: false, range: SHARE, about: 'The share of outputs that are exactly zero: near 1 the layer is dead.' },
+  { id: 'activation-zeros', name: 'zeros', log: false, range: SHARE, about: 'The share of outputs that are exactly zero: near 100 % the layer is dead.' },
   { id: 'activation-saturated', name: 'saturation', log: false, range: SHARE, about: 'The share of outputs where the activation is flat: no gradient comes through.' },
   { id: 'activation-nonfinite', name: 'not finite', log: false, about: 'How many outputs are NaN or infinite.' },
 ];
