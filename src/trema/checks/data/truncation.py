@@ -44,6 +44,7 @@ class Truncation(Check):
         keras="data_loading/timeseries",
     )
     share: float = 0.5  # of the samples
+    padded: float = 0.05  # of the positions of padded samples; fewer are no padding
     rows: int = 50  # samples
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
@@ -57,6 +58,8 @@ class Truncation(Check):
             # blocks cut from one long text are all full: nothing was lost
             if not self.share < tokens.full < 1.0:
                 continue
+            if tokens.pad < self.padded * (1 - tokens.full):
+                continue  # the id 0 is a token, as the end of a line
             yield self.diagnosis(
                 f"{percent(tokens.full)} of the sequences of {subject(name)} fill all "
                 f"{tokens.width} positions while others are shorter: most were likely cut",
