@@ -49,7 +49,7 @@ class BiasBeforeBn(Check):
         if not found:
             return
         first = found[0]
-        message = f"the bias of `{first.name}` has no effect, for a batch normalization follows"
+        message = f"the bias of {first.label} has no effect, for a batch normalization follows"
         if len(found) > 1:
             message += f"; so it is with {len(found) - 1} other layers"
         yield self.diagnosis(

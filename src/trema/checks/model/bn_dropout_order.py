@@ -68,7 +68,7 @@ class BnDropoutOrder(Check):
         layer, norm = found[0]
         more = f"; so do {len(found) - 1} others" if len(found) > 1 else ""
         yield self.diagnosis(
-            f"`{layer.name}` drops {layer.config['rate']} of the values before `{norm.name}` "
+            f"{layer.label} drops {layer.config['rate']} of the values before {norm.label} "
             f"normalizes them over the batch{more}",
             Evidence("rate", float(layer.config["rate"]), limit=self.rate, name=layer.name),
             where=Where(layer=layer.name),

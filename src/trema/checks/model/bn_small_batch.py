@@ -79,7 +79,7 @@ class BnSmallBatch(Check):
             return
         values, first = min(few, key=lambda one: one[0])
         yield self.diagnosis(
-            f"`{first.name}` normalizes each channel over {values:.0f} values: batches hold "
+            f"{first.label} normalizes each channel over {values:.0f} values: batches hold "
             f"{batch:.0f} samples; {len(few)} of {len(own)} batch normalizations are concerned",
             Evidence("values-per-channel", values, limit=self.values, name=first.name),
             where=Where(layer=first.name),

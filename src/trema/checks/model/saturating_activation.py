@@ -73,7 +73,7 @@ class SaturatingActivation(Check):
                 continue
             first = own[0]
             yield self.diagnosis(
-                f"{len(own)} hidden layers use {function}, from `{first.name}` on, without a "
+                f"{len(own)} hidden layers use {function}, from {first.label} on, without a "
                 "normalization between, and the loss stays at that of a constant prediction",
                 Evidence("squashing-layers", len(own), limit=limit, unit="layers"),
                 where=Where(layer=first.name),

@@ -77,7 +77,7 @@ class DeadUnits(Check):
     ) -> Diagnosis:
         units = "all" if dead.all() else f"{dead.sum()} of"
         message = (
-            f"{units} {dead.size} units in `{part.layer.name}` give zero after ReLU for every "
+            f"{units} {dead.size} units in {part.layer.label} give zero after ReLU for every "
             f"observed sample from step {steps[0]} to {steps[-1]}"
         )
         if layers > 1:

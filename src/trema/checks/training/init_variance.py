@@ -87,7 +87,7 @@ class InitVariance(Check):
         inputs = kernel.fan_in or 1
         spread, usual = gain / inputs**0.5, inputs**-0.5
         return self.diagnosis(
-            f"the weights of `{kernel.layer.name}` begin with a spread of {show(spread)}; with "
+            f"the weights of {kernel.layer.label} begin with a spread of {show(spread)}; with "
             f"{inputs} inputs to a unit about {show(usual)} keeps values at their size",
             Evidence("initial-gain", gain, limit=limit, name=kernel.name, step=0),
             where=Where(layer=kernel.layer.name),

@@ -71,11 +71,11 @@ class InitZeroSymmetric(Check):
             return
         first = equal[0]
         units = history.array(Fact.UNIT_MAX, first.name, last=1)[1].shape[-1]
-        names = ", ".join(f"`{layer.name}`" for layer in equal[:NAMED])
+        names = ", ".join(layer.label for layer in equal[:NAMED])
         more = f" and {len(equal) - NAMED} more" if len(equal) > NAMED else ""
         steps, _ = history.array(Fact.UNIT_MAX, first.name)
         yield self.diagnosis(
-            f"all {units} units of `{first.name}` give the same value in every observed step up to "
+            f"all {units} units of {first.label} give the same value in every observed step up to "
             f"step {steps[-1]}; layers concerned: {names}{more}",
             Evidence("distinct-units", 1, limit=units, unit="units", name=first.name),
             where=Where(layer=first.name),

@@ -95,7 +95,7 @@ class Saturation(Check):
         yield self._found(*max(found, key=lambda one: one[0]), len(found))
 
     def _found(self, share: float, part: Activated, step: int, layers: int) -> Diagnosis:
-        message = f"{percent(share)} of the outputs of `{part.layer.name}` lie at the ends of "
+        message = f"{percent(share)} of the outputs of {part.layer.label} lie at the ends of "
         message += part.function
         if layers > 1:
             message += f"; {layers} layers are concerned"
