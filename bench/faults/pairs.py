@@ -36,7 +36,7 @@ HIDDEN_IN = ("data", "config", "module", "dynamics")
 #: Constants that start a random generator; ``--seed`` moves them all.
 _SEEDS = re.compile(
     r"(?P<call>manual_seed\(|set_random_seed\(|default_rng\(|random\.seed\(|RandomState\("
-    r"|PRNGKey\(|random_state=|seed=|(?m:^)SEED = |(?m:^)seed = )(?P<number>\d+)"
+    r"|PRNGKey\(|random_state=|seed=|\"seed\": |(?m:^)SEED = |(?m:^)seed = )(?P<number>\d+)"
 )
 
 
@@ -126,7 +126,9 @@ class Program:
         for name, text in self.files().items():
             path = target / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(reseeded(text, seed) if name.endswith((".py", ".toml")) else text)
+            path.write_bytes(
+                reseeded(text, seed) if name.endswith((".py", ".toml", ".json")) else text
+            )
         for name, recipe in self.data.items():
             recipes.make(target / name, recipe, seed)
         if (self.folder / "prepare.py").exists():

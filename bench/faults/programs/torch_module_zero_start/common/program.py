@@ -1,4 +1,4 @@
-"""Passengers of next month, from the twelve months before."""
+"""Growth of next month's passengers, from the twelve months before."""
 
 import csv
 
@@ -10,7 +10,7 @@ from torch import nn
 torch.manual_seed(215)
 with open("flights.csv", newline="") as file:
     counts = np.array([float(row[1]) for row in list(csv.reader(file))[1:] if len(row) == 2])
-growth = np.log(counts)
+growth = np.diff(np.log(counts))
 growth = (growth - growth[:110].mean()) / growth[:110].std()
 windows = torch.tensor(
     np.lib.stride_tricks.sliding_window_view(growth, 13).copy(), dtype=torch.float32
