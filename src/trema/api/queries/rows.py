@@ -26,6 +26,8 @@ from trema.store.base import FindingHead, Run, SeriesKey
 OVERLAP = 5_000_000
 #: So many changed runs are read one by one, or a quarter of all; of more, all are read at once.
 MANY = 20
+#: Segments of a run without an end that are asked how far they came, each by a query.
+PARTS = 100
 _ALL = 2**31 - 1
 
 
@@ -177,7 +179,8 @@ class Rows:
             described = self._context.described(entry.run)
             steps = described.steps_done()
             known = losses.get(entry.run.id, {})
-            tellers = {key: points for key, points in known.items() if key.phase == TRAIN}
+            trained = {key: points for key, points in known.items() if key.phase == TRAIN}
+            tellers = _longest_of_each_part(trained)
             tellers |= _longest_of_each_part(logged.get(entry.run.id, {}))
             for key, points in tellers.items():
                 last = self._last_step(entry.run.id, key, points)
@@ -282,7 +285,8 @@ def _longest_of_each_part(keys: Mapping[SeriesKey, int]) -> dict[SeriesKey, int]
     found: dict[int, SeriesKey] = {}
     for key in sorted(keys, key=lambda key: keys[key]):
         found[key.segment] = key
-    return {key: keys[key] for key in found.values()}
+    longest = sorted(found.values(), key=lambda key: keys[key], reverse=True)[:PARTS]
+    return {key: keys[key] for key in longest}
 
 
 def _framework(value: object, run: Run) -> str:
