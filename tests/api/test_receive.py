@@ -15,7 +15,8 @@ from starlette.exceptions import HTTPException
 from tests.api.serving import Served, local, served, team
 from trema.api.access import create_token
 from trema.api.unpacking import unpack
-from trema.api.validating import DEPTH, NAME, broken_bound, read_lines
+from trema.api.validating import NAME, broken_bound, read_lines
+from trema.core.nesting import DEPTH
 from trema.store.base import SeriesKey
 
 LOSS = SeriesKey(fact="loss")
@@ -174,6 +175,17 @@ def test_odd_records_are_passed_over(client: httpx.Client, server: Served, recor
     assert server.running.store.series("run", LOSS).steps.tolist() == [0, 1]
     for place in ("", "/findings", "/events", "/series"):
         assert client.get(f"/api/runs/run{place}").status_code == 200
+
+
+def test_an_odd_end_leaves_the_list_readable(client: httpx.Client) -> None:
+    begun(client)
+    odd = {"id": "\ud800\0", "check": "\0", "severity": "\ud800", "title": "\ud800"}
+    end = {"kind": "end", "t": 1.0, "segment": 0, "state": "\ud800", "findings": [odd]}
+    assert send(client, lines({"kind": "run", "t": 1.0}, end)).status_code == 200
+    [row] = client.get("/api/runs").json()["runs"]
+    assert row["state"] == "?"
+    for page in ("", "/findings", "/export", "/export?format=html"):
+        assert client.get(f"/api/runs/run{page}").status_code == 200
 
 
 def test_numbers_that_are_none_come_back(client: httpx.Client, server: Served) -> None:

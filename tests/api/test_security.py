@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 from tests.api.serving import TOKEN, Served, local, served, team
 from trema.api.access import TRUST, create_token, digest
+from trema.api.app import create_app
 from trema.api.limits import Rate
 
 
@@ -75,6 +77,18 @@ def test_the_right_token_may_read_and_write(site: Served) -> None:
         assert (status["mode"], status["writable"]) == ("local", True)
         answer = client.post("/api/prune", json={"keep": 1000})
         assert answer.status_code == 200, answer.text
+
+
+def test_a_token_that_reads_reaches_no_route_that_writes(tmp_path: Path) -> None:
+    with served(team(tmp_path)) as site:
+        paths = create_app(site.settings).openapi()["paths"]
+        writes = [(m, path) for path, ways in paths.items() for m in ways if m != "get"]
+        assert len(writes) >= 9
+        _, read = create_token(site.running.store, "reader")
+        with site.client(read) as client:
+            for method, path in writes:
+                answer = client.request(method.upper(), re.sub(r"\{\w+\}", "1", path), json={})
+                assert answer.status_code == 403, (method, path)
 
 
 def test_wrong_tokens_are_slowed_and_the_right_one_is_not(tmp_path: Path) -> None:
