@@ -47,7 +47,7 @@ def test_a_config_given_by_code_keeps_what_it_sets(project: Path) -> None:
     assert (config.memory, config.overhead) == (9, 0.1)
     assert config.resolved() is config
     assert Config.of(config=Config(memory=7), free_steps=1).memory == 7
-    with pytest.raises(UsageError, match="config must be a .* but got dict"):
+    with pytest.raises(UsageError, match=r"config must be a trema\.Config but got dict"):
         Config.of(config={"memory": 7})
 
 
