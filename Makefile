@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export KERAS_BACKEND ?= torch
 
-.PHONY: demo test check format types layers unit web web-check bench-faults bench-overhead bench-server test-tensorflow clean
+.PHONY: demo test check format types layers unit web web-check bench-faults bench-overhead bench-server screenshots test-tensorflow clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -71,6 +71,9 @@ bench-server: $(STAMP) $(PAGE)  ## the web application: pages, routes, writers, 
 
 bench-overhead: $(STAMP)  ## cost of watching, into docs/bench/overhead.md
 	$(BIN)/python bench/overhead/run.py
+
+screenshots: $(STAMP) $(PAGE)  ## take the pictures of the page, into docs/images
+	$(BIN)/python docs/screenshots.py
 
 .PHONY: docs-checks
 docs-checks: $(STAMP)  ## one page a check, into docs/checks
