@@ -141,9 +141,10 @@ def report(results: dict[str, Any], given: argparse.Namespace) -> str:
     lines = [
         "# What the web application costs",
         "",
-        f"`python bench/server/run.py`; {platform.system()}, {os.cpu_count()} cores (shared), Python",
-        f"{platform.python_version()}, Chromium, no GPU. The store (SQLite) holds {given.runs:,} runs",
-        f"× 20 metrics × {given.points:,} points. The load before each part is given.",
+        f"`python bench/server/run.py`; {platform.system()}, {os.cpu_count()} cores (shared),",
+        f"Python {platform.python_version()}, Chromium, no GPU. The store (SQLite) holds",
+        f"{given.runs:,} runs × 20 metrics × {given.points:,} points. The load before each part",
+        "is given.",
         "",
     ]
     for part, title in (

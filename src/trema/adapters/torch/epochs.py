@@ -170,9 +170,12 @@ class Epochs:
     ) -> None:
         """A batch of a sampled step, from which the data as a whole can be known."""
         loader = self.train_loader if phase == TRAIN else self.validation_loader
-        if phase == VALIDATION and self._latest is not loader:
-            if loader is not None or (self.train_loader is not None and not self.begins):
-                return  # a look at the training data, or at a second validation set
+        if (
+            phase == VALIDATION
+            and self._latest is not loader
+            and (loader is not None or (self.train_loader is not None and not self.begins))
+        ):
+            return  # a look at the training data, or at a second validation set
         if loader is not None and phase not in self._placed:
             self._placed.add(phase)
             self._locate()
