@@ -2,7 +2,7 @@
 
 python docs/screenshots.py
 
-Needs Chromium, the extra ``dev`` (Pillow comes with TensorBoard), and the built page (``make web``).
+Needs Chromium, the extra ``dev`` (Pillow comes with TensorBoard) and the page: ``make web``.
 """
 
 from __future__ import annotations
