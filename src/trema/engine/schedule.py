@@ -12,6 +12,8 @@ SAFETY = 0.6
 #: the soonest: 25 times in the first 100 sampled steps, about 80 in 1,000 and 200 in 100,000.
 DISTRIBUTIONS_EVERY = 4
 DISTRIBUTIONS_SHARE = 0.04
+#: Seconds that the checks may look at the ends of epochs before their looks are rationed.
+FREE_LOOKS = 0.5
 
 
 class Schedule:
@@ -37,6 +39,7 @@ class Schedule:
         self.thin = 1  # a crowded journal multiplies gaps
         self._sampled = 0  # observed steps
         self._next_distributions = 0  # counted in observed steps
+        self._looked = 0.0  # seconds in which checks looked at what is known
 
     @property
     def next_step(self) -> int:
@@ -55,6 +58,18 @@ class Schedule:
 
     def add(self, seconds: float) -> None:
         """Count Trema's own time."""
+        self.own_seconds += seconds
+
+    @property
+    def may_look(self) -> bool:
+        """Whether the checks may look at the end of an epoch: epochs of a few steps would else
+        cost more than their training. The last look, at the end of the run, is always taken."""
+        elapsed = time.perf_counter() - self._started
+        return self._looked < FREE_LOOKS + self._overhead * (1 - SAFETY) * elapsed
+
+    def looked(self, seconds: float) -> None:
+        """Count the time of a look of all checks."""
+        self._looked += seconds
         self.own_seconds += seconds
 
     def observed(self, step: int) -> int:

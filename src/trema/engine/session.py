@@ -446,14 +446,14 @@ class Segment:
         self.history.epochs_finished = self.epochs
         self.history.epoch = max(self.history.epoch, epoch)  # perhaps without a sampled step
         self.session.write("epoch", step=self.steps - 1, segment=self.number, epoch=epoch)
-        self.assess()
+        if self.schedule.may_look:
+            self.assess()
         self.session.refresh(self.number, epoch)
 
     def close(self) -> None:
         """The segment is over; a last look."""
         if not self.closed:
-            self.closed = True
-            self.history.finished = True
+            self.closed = self.history.finished = True
             self.assess()
 
     def missing(self, check: Check) -> list[str]:
@@ -477,7 +477,7 @@ class Segment:
                 self.session.failed(check_id, error)
                 continue
             self._take(check_id, found, step, epoch)
-        self.schedule.add(time.perf_counter() - started)
+        self.schedule.looked(time.perf_counter() - started)
 
     def _diagnose(self, check: Check, good: bool) -> list[Diagnosis]:
         if check.missing(self.history) or (check.kind is Kind.SYMPTOM and good):
