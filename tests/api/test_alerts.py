@@ -90,14 +90,14 @@ def test_news_is_told_and_old_things_are_not(tmp_path: Path, url: str, hook: Hoo
     run.find(finding("a", count=2))
     run.find(finding("b", severity="warning"))
     watch.step()
-    run.find(finding("b", severity="critical", check="nonfinite-loss"))
+    run.find(finding("b", severity="critical", check="split-overlap"))
     watch.step()
     wait_for(lambda: len(hook.got) == 2)
-    run.end([finding("a"), finding("b", severity="critical", check="nonfinite-loss")])
+    run.end([finding("a"), finding("b", severity="critical", check="split-overlap")])
     watch.step()
     watch.step()
     watch.close()
-    assert said(hook)[1:] == ["finding new nonfinite-loss", "finished new"]
+    assert said(hook)[1:] == ["finding new split-overlap", "finished new"]
     first = json.loads(hook.got[0][2])
     assert first["url"] == f"http://x/#/run/{run.id}?finding=0%3Aa"
     [alert] = watch.watcher.describe().alerts
@@ -110,10 +110,10 @@ def test_a_run_that_began_before_and_goes_on(tmp_path: Path, url: str, hook: Hoo
     run.find(finding("a"))
     watch = Watch(tmp_path, url, hook)
     watch.step()
-    run.find(finding("b", check="nonfinite-loss"))
+    run.find(finding("b", check="split-overlap"))
     watch.step()
     watch.close()
-    assert said(hook) == ["finding long nonfinite-loss"]
+    assert said(hook) == ["finding long split-overlap"]
 
 
 def test_each_is_told_once_over_all_processes(tmp_path: Path, url: str, hook: Hook) -> None:
