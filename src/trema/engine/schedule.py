@@ -12,8 +12,8 @@ SAFETY = 0.6
 #: the soonest: 25 times in the first 100 sampled steps, about 80 in 1,000 and 200 in 100,000.
 DISTRIBUTIONS_EVERY = 4
 DISTRIBUTIONS_SHARE = 0.04
-#: Seconds that the checks may look at the ends of epochs before their looks are rationed.
-FREE_LOOKS = 0.5
+#: Seconds that the checks may look at what is known before their looks are rationed.
+FREE_LOOKS = 0.2
 
 
 class Schedule:
@@ -62,8 +62,8 @@ class Schedule:
 
     @property
     def may_look(self) -> bool:
-        """Whether the checks may look at the end of an epoch: epochs of a few steps would else
-        cost more than their training. The last look, at the end of the run, is always taken."""
+        """Whether the checks may look: epochs of a few short steps would else cost more than
+        their training. The last look, at the end of the run, is always taken."""
         elapsed = time.perf_counter() - self._started
         return self._looked < FREE_LOOKS + self._overhead * (1 - SAFETY) * elapsed
 

@@ -401,7 +401,8 @@ class Segment:
             return
         self.steps = max(self.steps, snapshot.step + 1)
         self._recorded += 1
-        if self._recorded in _ASSESS_AT or self._recorded % _ASSESS_EVERY == 0:
+        due = self._recorded in _ASSESS_AT or self._recorded % _ASSESS_EVERY == 0
+        if due and self.schedule.may_look:
             self.assess()
 
     def seen(self, tensor: TensorSeen) -> None:
