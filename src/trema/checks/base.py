@@ -85,6 +85,7 @@ class Check:
         confidence: Confidence = "likely",
         fixes: Iterable[Fix] | None = None,
         title: str | None = None,
+        ranks: tuple[int, ...] = (),
     ) -> Diagnosis:
         """A finding of this check with its defaults filled in."""
         return Diagnosis(
@@ -98,6 +99,7 @@ class Check:
             where=where or Where(),
             location=location,
             confidence=confidence,
+            ranks=ranks,
         )
 
     @staticmethod

@@ -29,7 +29,8 @@ def document_of(run: RunFolder, people: UserState | None = None) -> dict[str, An
     document = read_document(run)
     known = people_of(run.path.parent.parent) if people is None else people
     aside = _set_aside(document, run.id, known)
-    if aside or document["run"]["state"] in ("killed", "running"):
+    facts = document["run"]
+    if aside or facts["state"] in ("killed", "running") or len(facts.get("ranks", ())) > 1:
         _rank(document)
     return document
 

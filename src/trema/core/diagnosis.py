@@ -177,6 +177,7 @@ class Diagnosis:
     location: Location | None = None
     confidence: Confidence = "likely"
     segment: int = 0
+    ranks: tuple[int, ...] = ()  # processes concerned; empty: the one that says it
 
     @property
     def id(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,13 @@ from urllib.parse import quote_plus
 from trema.checks.base import Check, Links
 from trema.core.diagnosis import Diagnosis, Fix, Location
 from trema.core.facts import RunInfo
+from trema.diagnosis.documents import rank_documents
 from trema.diagnosis.ranking import explanations, ranked
 from trema.diagnosis.relations import joined_by, relations_of
 from trema.engine.findings import Finding
+from trema.journal.document import parts_of
+from trema.journal.folder import RunFolder
+from trema.journal.merging import merged
 from trema.source.editor import editor_link
 
 SCHEMA = 1
@@ -131,10 +134,15 @@ def rank_findings(
     ]
 
 
-def environment_rank() -> int:
-    """The rank of this process in a distributed run; 0 outside one."""
-    for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
-        value = os.environ.get(name, "")
-        if value.isdigit():
-            return int(value)
-    return 0
+def with_other_ranks(
+    own: dict[str, Any], rank: int, folder: RunFolder, checks: Mapping[str, type[Check]]
+) -> dict[str, Any]:
+    """The document of a rank that ends, joined with what the others have written until now."""
+    parts = parts_of(folder, leave_out=rank)
+    if not parts:
+        return own
+    state, exit_code = own["run"]["state"], own["run"]["exit_code"]
+    document = merged({**parts, rank: own})
+    document["run"] |= {"state": state, "exit_code": exit_code}
+    document["findings"] = rank_documents(document["findings"], relations_of(checks))
+    return document

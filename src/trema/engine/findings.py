@@ -136,9 +136,10 @@ class Findings:
             if diagnosis.id in seen:
                 continue
             seen.add(diagnosis.id)
+            ranks = diagnosis.ranks or (self._rank,)
             known = self._by_id.get((segment, diagnosis.id))
             if known is None:
-                finding = Finding(diagnosis, segment, step, epoch, step, epoch, ranks=(self._rank,))
+                finding = Finding(diagnosis, segment, step, epoch, step, epoch, ranks=ranks)
                 finding.seen(step, epoch)
                 self._by_id[segment, diagnosis.id] = finding
                 new.append(finding)
@@ -148,7 +149,7 @@ class Findings:
                 known.active
             ):
                 changed.append(known)
-            known.diagnosis = diagnosis
+            known.diagnosis, known.ranks = diagnosis, ranks
             known.active = True
             known.last_step, known.last_epoch = step, epoch
             known.count += 1

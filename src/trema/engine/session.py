@@ -8,6 +8,8 @@ of the findings document.
 from __future__ import annotations
 
 import dataclasses
+import os
+import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -33,15 +35,17 @@ from trema.core.numbers import short_list
 from trema.core.version import __version__
 from trema.engine.document import (
     SCHEMA,
-    environment_rank,
     finding_data,
     rank_findings,
+    with_other_ranks,
 )
 from trema.engine.findings import Finding, Findings
 from trema.engine.mutes import Mutes
+from trema.engine.ranks import attempt, this_process
 from trema.engine.reproducibility import reproducible
 from trema.engine.schedule import Schedule
 from trema.journal.folder import RunFolder, create_run
+from trema.journal.meeting import Meeting
 from trema.journal.writer import Journal
 
 T = TypeVar("T")
@@ -101,13 +105,16 @@ class Session:
         self.before_finish: list[Callable[[], None]] = []  # adapters let go of the training
         self.before_crash: list[Callable[[], None]] = []  # adapters tell what they saw so far
         self.sources: Callable[[], Mapping[str, str]] | None = None  # the user's own files
-        self.rank = environment_rank()
+        self.world = this_process()
+        self.rank = self.world.rank
+        self.meeting: Meeting | None = None  # of several ranks
         self.findings = Findings(self.rank)
         self.name = name
         self.folder: RunFolder | None = None
         self.journal: Journal | None = None
         self._version = __version__
         self._sinks = list(sinks)
+        self._ended: dict[str, Any] | None = None  # the document
         self._started = time.time()
         self._steps = 0
         self.checks: dict[str, Check] = {}
@@ -128,12 +135,16 @@ class Session:
 
     def _open_journal(self) -> None:
         try:
-            self.folder = create_run(self.config.folder, self.name, framework=self.framework)
+            self.folder = create_run(
+                self.config.folder, self.name, framework=self.framework, key=self.world.key
+            )
             self.journal = Journal(
                 self.folder.journal(self.rank), rank=self.rank, limit=self.config.journal_limit
             )
             self.name = self.folder.name
             self.mutes.kept = self.folder.path / "source"
+            if self.world.size > 1:
+                self.meeting = Meeting(self.folder.path, self.rank, attempt())
         except OSError as error:
             reason = error.strerror or type(error).__name__
             self.notes.append(f"nothing is kept: {self.config.folder} cannot be written ({reason})")
@@ -145,6 +156,9 @@ class Session:
             framework=self.framework,
             trema=self._version,
             config=told(self.config),
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            ranks=self.world.size,
         )
 
     # guard --------------------------------------------------------------------------------
@@ -226,7 +240,7 @@ class Session:
     def finish(self, state: str = "finished", exit_code: int | None = None) -> dict[str, Any]:
         """End the run once; a second call returns the same document."""
         if self.state != "running":
-            return self.document()
+            return self._ended or self.document()
         for action in self.before_finish:
             self.guarded("adapter", action)
         for segment in self.segments:
@@ -241,6 +255,14 @@ class Session:
             run=document["run"],
             findings=document["findings"],
         )
+        folder = self.folder
+        if self.world.size > 1 and self.rank == 0 and folder is not None:
+            own = document
+            joined = self.guarded(
+                "ranks", lambda: with_other_ranks(own, self.rank, folder, self.check_types)
+            )
+            document = joined or self.document()
+        self._ended = document
         for sink in self._sinks:
             self.guarded("sink", lambda sink=sink: sink.finished(self, document))  # type: ignore[misc]  # bound
         if self.journal is not None:

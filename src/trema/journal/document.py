@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from trema.core.numbers import dumps
-from trema.journal.folder import SCHEMA, RunFolder, alive
+from trema.journal.folder import SCHEMA, RunFolder, alive, rank_of
+from trema.journal.merging import merged
 from trema.journal.reader import parse
 
 _STEP = re.compile(rb'"step":(\d+),"segment":(\d+)')
@@ -26,13 +27,14 @@ _SEVERITIES = ("critical", "error", "warning", "info")
 
 def read_document(run: RunFolder) -> dict[str, Any]:
     """The findings document; ``run.state`` is ``killed`` or ``running`` where no end is written."""
-    parts = [_journal_document(run, path) for path in run.journals()]
-    if not parts:
-        return _empty(run)
-    document = parts[0]
-    for other in parts[1:]:
-        _join(document, other)
-    return document
+    parts = parts_of(run)
+    return merged(parts) if parts else _empty(run)
+
+
+def parts_of(run: RunFolder, leave_out: int | None = None) -> dict[int, dict[str, Any]]:
+    """The documents of the ranks of a run; ``leave_out``: a rank that is not read."""
+    found = {rank_of(path): path for path in run.journals()}
+    return {rank: _journal_document(run, path) for rank, path in found.items() if rank != leave_out}
 
 
 def _journal_document(run: RunFolder, path: Path) -> dict[str, Any]:
@@ -129,6 +131,8 @@ def _take(
     facts = document["run"]
     if kind == "run":
         document["trema"] = str(record.get("trema", ""))
+        if "pid" in record:  # of several ranks, each is a process of its own
+            facts["state"] = "running" if alive(record) else "killed"
     elif kind == "info" and isinstance(record.get("info"), dict):
         facts["segments"] = max(facts["segments"], segment + 1)
         for key in ("framework", "inputs", "outputs"):
@@ -156,18 +160,6 @@ def _by_severity(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
         finding["rank"] = rank
         finding.setdefault("explained_by", [])
     return findings
-
-
-def _join(document: dict[str, Any], other: dict[str, Any]) -> None:
-    """Add the findings of another rank; a shared one lists both ranks."""
-    known = {(f.get("segment"), f.get("id")): f for f in document["findings"]}
-    for finding in other["findings"]:
-        same = known.get((finding.get("segment"), finding.get("id")))
-        if same is None:
-            finding["rank"] = len(document["findings"]) + 1
-            document["findings"].append(finding)
-        else:
-            same["ranks"] = sorted({*same.get("ranks", [0]), *finding.get("ranks", [])})
 
 
 def _lines(path: Path) -> Iterator[bytes]:

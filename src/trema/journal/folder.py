@@ -18,6 +18,7 @@ from typing import Any
 from trema.core.errors import RunNotFound, did_you_mean
 from trema.core.nesting import too_deep
 from trema.core.numbers import dumps
+from trema.journal.meeting import PATIENCE, agreed
 
 SCHEMA = 1
 NAME_LIMIT = 120  # characters
@@ -60,7 +61,7 @@ class RunFolder:
 
     def journals(self) -> list[Path]:
         """The journals of all ranks, rank 0 first."""
-        return sorted(filter(is_plain, self.path.glob("rank-*.jsonl")), key=_rank_of)
+        return sorted(filter(is_plain, self.path.glob("rank-*.jsonl")), key=rank_of)
 
     def journal(self, rank: int) -> Path:
         """The journal of one rank."""
@@ -76,10 +77,15 @@ class RunFolder:
                 target.write_text(text, encoding="utf-8", errors="surrogatepass")
 
 
-def create_run(root: Path, name: str, *, framework: str = "other") -> RunFolder:
+def create_run(
+    root: Path, name: str, *, framework: str = "other", key: str | None = None
+) -> RunFolder:
     """A new run folder; a name in use gets a number (``train``, ``train-2``, …).
 
-    Ranks of one distributed run meet in the folder whose id stands in ``TREMA_RUN``.
+    Ranks of one distributed run meet in the folder whose id stands in ``TREMA_RUN``, else in that
+    of the first of them that came.
+
+    key : what the processes of one launch share, see :func:`trema.journal.meeting.agreed`
 
     Raises
     ------
@@ -93,20 +99,43 @@ def create_run(root: Path, name: str, *, framework: str = "other") -> RunFolder:
         ignore.write_text("*\n", encoding="utf-8")
     shared = os.environ.get("TREMA_RUN")
     if shared and re.fullmatch(r"[\w.-]{1,80}", shared) and shared.strip("."):
-        path = runs / shared
-        path.mkdir(exist_ok=True)
-        if not (path / "run.json").exists():
-            _write_metadata(path, _free_name(root, clean_name(name)), framework)
-        return RunFolder(path)
+        return _joined(root, shared, name, framework)
+
+    def new() -> RunFolder:
+        return _new_run(root, name, framework)
+
+    if key is None:
+        return new()
+    try:
+        return RunFolder(runs / agreed(root, key, lambda: new().id))
+    except TimeoutError:  # better a run of its own than none
+        return new()
+
+
+def _new_run(root: Path, name: str, framework: str) -> RunFolder:
     while True:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        path = runs / f"{stamp}-{secrets.token_hex(3)}"
+        path = root / "runs" / f"{stamp}-{secrets.token_hex(3)}"
         try:
             path.mkdir()
             break
         except FileExistsError:
             continue
     _write_metadata(path, _free_name(root, clean_name(name)), framework)
+    return RunFolder(path)
+
+
+def _joined(root: Path, id: str, name: str, framework: str) -> RunFolder:
+    """The folder of this id; the process that makes it says what the run is."""
+    path = root / "runs" / id
+    try:
+        path.mkdir()
+    except FileExistsError:
+        until = time.monotonic() + PATIENCE
+        while not (path / "run.json").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+    if not (path / "run.json").exists():
+        _write_metadata(path, _free_name(root, clean_name(name)), framework)
     return RunFolder(path)
 
 
@@ -200,6 +229,7 @@ def alive(metadata: dict[str, Any]) -> bool:
     return True
 
 
-def _rank_of(path: Path) -> int:
+def rank_of(path: Path) -> int:
+    """The rank whose journal has this path."""
     match = re.search(r"rank-(\d+)", path.name)
     return int(match.group(1)) if match else 0

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Update, bindparam, delete, select, update
 
 from trema.core.errors import UsageError
+from trema.journal.merging import joined_state
 from trema.store.base import Batch, CursorConflict, JournalReplaced, RunConflict
 from trema.store.clock import later, now
 from trema.store.connecting import reading, writing
@@ -189,9 +190,9 @@ def _end(known: tuple[str, int | None] | None, intake: Intake) -> tuple[str, int
 
 
 def _joined(ends: Mapping[int, tuple[str, int | None]]) -> tuple[str, int | None]:
-    """State and exit code of a run: those of the first rank that ended badly, or of the first."""
-    ordered = [ends[rank] for rank in sorted(ends)]
-    return next((end for end in ordered if end[0] not in ("running", "finished")), ordered[0])
+    """State and exit code of a run by those of its ranks."""
+    state, exit_code = joined_state([ends[rank] for rank in sorted(ends)])
+    return state, exit_code
 
 
 def _touch(db: Connection, run: int) -> None:

@@ -24,7 +24,7 @@ def joined(parts: Sequence[StoredFinding]) -> StoredFinding:
     """One finding from what each rank says of it; each part has one rank, its reporter."""
     main = min(parts, key=lambda part: (part.state != "active", -weight(part.severity), part.ranks))
     worst = max(parts, key=lambda part: weight(part.severity))
-    ranks = tuple(sorted({rank for part in parts for rank in part.ranks}))
+    ranks = tuple(sorted({rank for part in parts for rank in _ranks(part)}))
     state = main.state  # an active part comes first
     document: dict[str, Any] = {
         **main.document,
@@ -88,6 +88,13 @@ def urgency(finding: StoredFinding) -> tuple[Any, ...]:
 def _step(span: Any) -> float:
     step = span.get("step") if isinstance(span, dict) else None
     return float(step) if isinstance(step, int) and abs(step) < 2**63 else -1.0
+
+
+def _ranks(part: StoredFinding) -> Sequence[int]:
+    """The rank that reported a finding, and those that it is about."""
+    given = part.document.get("ranks")
+    told = [rank for rank in given if type(rank) is int] if isinstance(given, list) else []
+    return [*part.ranks, *(rank for rank in told if 0 <= rank < 2**31)]
 
 
 def _count(value: Any) -> int:

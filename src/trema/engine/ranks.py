@@ -1,0 +1,98 @@
+"""Which process of a distributed run this is, and what all its processes share.
+
+Nothing here talks to another process: ranks are read from ``torch.distributed`` where the program
+has set it up, else from the environment that the launcher made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+_begun = itertools.count()
+_RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK")
+
+
+@dataclass(frozen=True)
+class World:
+    """One process among those that train together.
+
+    rank : of this process, from 0
+    size : how many processes there are; 1 where that is not known
+    key : equal in the processes of one launch and in no other; None outside a distributed run
+    """
+
+    rank: int = 0
+    size: int = 1
+    key: str | None = None
+
+
+def this_process() -> World:
+    """Where this process stands; each call begins a run, and the ranks begin equally many."""
+    started = process_group()
+    rank, size = started if started is not None else _environment()
+    if size < 2:
+        return World(rank)
+    parts = (*_launch(), str(size), str(next(_begun)))
+    key = hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+    return World(rank, size, key)
+
+
+def process_group() -> tuple[int, int] | None:
+    """Rank and size of the default process group of torch; None before there is one."""
+    group: Any = sys.modules.get("torch.distributed")
+    try:
+        if group is None or not group.is_available() or not group.is_initialized():
+            return None
+        return int(group.get_rank()), int(group.get_world_size())
+    except Exception:  # a module of this name that is something else
+        return None
+
+
+def attempt() -> int:
+    """How often the launcher has started these processes again."""
+    return _whole(os.environ.get("TORCHELASTIC_RESTART_COUNT", "")) or 0
+
+
+def _environment() -> tuple[int, int]:
+    """Rank and size by the launcher. The size counts only beside ``RANK``: the tasks of a cluster's
+    scheduler may well be runs of their own."""
+    size = _whole(os.environ.get("WORLD_SIZE", ""))
+    for name in _RANKS:
+        rank = _whole(os.environ.get(name, ""))
+        if rank is not None:
+            return rank, (size or 1) if name == "RANK" and rank < (size or 1) else 1
+    return 0, 1
+
+
+def _launch() -> tuple[str, ...]:
+    """What tells this launch from others.
+
+    ``torchrun`` gives each launch an id, and a port where it chose the id itself. Without one, the
+    processes of a launch have one parent.
+    """
+    given = os.environ.get("TORCHELASTIC_RUN_ID", "none")
+    again = str(attempt())
+    if given != "none":
+        address = (os.environ.get("MASTER_ADDR", ""), os.environ.get("MASTER_PORT", ""))
+        return ("launch", given, *address, again)
+    parent = os.getppid()
+    return ("parent", socket.gethostname(), str(parent), _began(parent), again)
+
+
+def _began(process: int) -> str:
+    """When a process began, in ticks of the system's clock; empty where the system does not say."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _whole(word: str) -> int | None:
+    return int(word) if word.isdigit() and len(word) < 10 else None
