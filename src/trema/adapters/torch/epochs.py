@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
+from trema.adapters.torch import patches
 from trema.adapters.torch.datasets import Datasets
 from trema.core.facts import TRAIN, VALIDATION, Fact, Observation, Phase
 from trema.core.samples import fingerprints, overlap
@@ -58,6 +59,7 @@ class Epochs:
         self.validation_loaders: list[DataLoader[Any]] = []  # iterated without gradients
         self._latest: DataLoader[Any] | None = None
         self.begins = False  # the next training step begins an epoch
+        self._ending = False  # … once the batch that was read ahead is used
         self._train, self._validation, self._backward = Mean(), Mean(), Mean()
         self._extra: dict[str, dict[str, float]] = {TRAIN: {}, VALIDATION: {}}
         self._stepped = False
@@ -90,8 +92,12 @@ class Epochs:
         """The optimizer made a step."""
         self._stepped = True
         self._last_step = step
-        if self._latest is not None and self._latest is not self.train_loader:
-            self.train_loader = self._latest
+        latest = self._latest
+        if latest is None or latest is self.train_loader:
+            return
+        # validation in the midst of an epoch does not make its loader the training one
+        if self.train_loader is None or latest not in self.validation_loaders:
+            self.train_loader = latest
 
     def log(self, phase: str, values: dict[str, float]) -> None:
         """Metrics that the user gave for this epoch."""
@@ -102,11 +108,16 @@ class Epochs:
     def loader_begins(self, loader: DataLoader[Any]) -> None:
         """Somebody iterates a loader; whether it trains is known when a step follows."""
         self._latest = loader
+        if self._ending:
+            self.begins, self._ending = True, False
 
     def loader_ends(self, loader: DataLoader[Any]) -> None:
         """A loader is exhausted: the training one ends the epoch."""
         if loader is self.train_loader and self._stepped:
-            self.begins = True
+            ahead = loader in patches.looking_ahead
+            self.begins, self._ending = self.begins or not ahead, ahead
+        elif loader is self._latest and loader in self.validation_loaders:
+            self._latest = self.train_loader  # what was interrupted goes on
 
     def validated(self) -> None:
         """The model ran without gradients: the loader in use holds validation data."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -37,6 +38,8 @@ class Listener(Protocol):
 listeners: list[Listener] = []
 #: The loss that was scaled last, beside what the scaler made of it: (scaled, original, scaler).
 scaled: tuple[weakref.ref[Tensor], Tensor, weakref.ref[Any]] | None = None
+#: Loaders that accelerate drives: they are exhausted before their last batch is used.
+looking_ahead: weakref.WeakSet[DataLoader[Any]] = weakref.WeakSet()
 _installed = False
 _depth = 0
 
@@ -126,6 +129,8 @@ def _patch_loader() -> None:
     def __iter__(self: DataLoader[Any]) -> Iterator[Any]:
         iterator = begin(self)
         if listeners:
+            if sys._getframe(1).f_globals.get("__name__") == "accelerate.data_loader":
+                looking_ahead.add(self)
             for listener in tuple(listeners):
                 listener.loader_begins(self)
         try:
