@@ -28,6 +28,7 @@ from trema.adapters.torch.describe import (
     leaves,
     owned_parameters,
     unwrapped,
+    watched_part,
 )
 from trema.adapters.torch.epochs import Epochs
 from trema.adapters.torch.hooks import Hook
@@ -42,7 +43,9 @@ from trema.adapters.torch.measure import (
     tensor_facts,
 )
 from trema.adapters.torch.origin import all_finite, find_origin, tell_origin
+from trema.adapters.torch.ranks import Ranks
 from trema.adapters.torch.units import UnitAxes
+from trema.core.diagnosis import Location
 from trema.core.facts import TRAIN, VALIDATION, Fact, Phase, Place, Snapshot
 from trema.engine.session import Session
 from trema.source.frames import CallSite, call_site
@@ -69,8 +72,8 @@ class Observer:
         site: CallSite | None = None,
     ) -> None:
         self.session = session
-        self.model = model
         self.inner = unwrapped(model)
+        self.model = watched_part(model)
         self.index = index
         self.step = 0
         self.armed = False
@@ -92,6 +95,7 @@ class Observer:
         self._assess_now = False
         self._described = False
         self._places: dict[str, CallSite] = {}
+        self.known_places: dict[str, Location] = {}  # what an adapter above knows better
         self.loss_value: float | Tensor | None = None
         self._fresh_loss: Tensor | None = None  # what a loss function gave last
         self._scaler: weakref.ref[Any] | None = None
@@ -101,6 +105,7 @@ class Observer:
         self.segment = session.open_segment(info)
         self.epochs = Epochs(self.segment, self._relocate)
         self.loop = Loop(self, optimizer)
+        self.ranks = Ranks(self)
         self._next = self.segment.schedule.next_step
         self._forward_handle: Any = None
         self._before_handle: Any = None
@@ -184,6 +189,7 @@ class Observer:
             self._inputs = inputs
             self._output = main_output(output)
             self._captured = True
+            self.ranks.forward_ran()
             return
         if self._validation_seen >= VALIDATION_BATCHES:
             return
@@ -277,6 +283,8 @@ class Observer:
         if step == 0:
             self._note_place("step")
         self.epochs.stepped(step)
+        if step >= self.ranks.next:
+            self.guard(lambda: self.ranks.stepped(optimizer))
         if self.armed:
             self.guard(lambda: self._finish_step(optimizer))
             if self.session.state != "running":
@@ -367,7 +375,10 @@ class Observer:
         self.segment.update(places=self._located())
 
     def _located(self) -> tuple[Place, ...]:
-        return located(self._places, self.epochs.train_loader, self.epochs.validation_loader)
+        epochs, known = self.epochs, self.known_places
+        found = located(self._places, epochs.train_loader, epochs.validation_loader)
+        rest = tuple(place for place in found if place.role not in known)
+        return rest + tuple(Place(role=r, location=where) for r, where in known.items())
 
     def _see_gradients(self, optimizer: torch.optim.Optimizer, given: tuple[Any, ...]) -> None:
         self._check_finite(optimizer)
@@ -464,33 +475,43 @@ class Observer:
             return
         if not self._nonfinite_told:
             self._nonfinite_told = True
-            data = find_origin(self.inner, self._held, dict(self._parameters()), loss_bad)
-            tell_origin(self.segment, data, self.step, self.epochs.epoch)
+            tell_origin(self.segment, self._origin(loss_bad), self.step, self.epochs.epoch)
         elif self._assess_now and not self.armed:
             self._assess_now = False
             self.segment.assess()
+
+    def _origin(self, loss_bad: bool) -> dict[str, Any]:
+        return find_origin(self.inner, self._held, dict(self._parameters()), loss_bad)
 
     # loaders ------------------------------------------------------------------------------
 
     def loader_begins(self, loader: DataLoader[Any]) -> None:
         """Somebody iterates a loader."""
         self.epochs.loader_begins(loader)
+        self.ranks.loader_begins(loader)
         self.loop.loader_begins(loader is self.epochs.train_loader)
 
     def loader_ends(self, loader: DataLoader[Any]) -> None:
         """A loader is exhausted."""
         self.guard(lambda: self.loop.loader_ends(loader is self.epochs.train_loader))
         self.guard(lambda: self.epochs.loader_ends(loader))
+        if loader is self.epochs.train_loader:
+            self.guard(self.ranks.loader_ends)
         self._validation_seen = 0
 
-    def close(self) -> None:
-        """Remove every hook; the segment takes its last look."""
+    def rest(self) -> None:
+        """Remove every hook; the last epoch may still be told more."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
         self._hook(False)
         self.session.guarded("torch adapter", self.loop.close)
+        self.session.guarded("torch adapter", lambda: self.ranks.close(self._optimizer()))
         self._disarm()
         if self in patches.listeners:
             patches.listeners.remove(self)
+
+    def close(self) -> None:
+        """Remove every hook; the segment takes its last look."""
+        self.rest()
         self.session.guarded("torch adapter", lambda: self.epochs.close())
