@@ -61,13 +61,41 @@ def _attach(optimizer: torch.optim.Optimizer) -> None:
         model = owner_of(optimizer)
         if model is None or _inside_keras(model):
             return
-        wire()
-        session = session or active.start(framework="torch")
-        session.framework = "torch"
-        observe(session, model, optimizer, index=0)
+        if _is_lightning(model):
+            _attach_later(optimizer, model)
+        else:
+            _observe(optimizer, model)
     except Exception as error:
         if session is not None:
             session.failed("torch adapter", error)
+
+
+def _observe(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
+    wire()
+    session = active.current() or active.start(framework="torch")
+    session.framework = "torch"
+    observe(session, model, optimizer, index=0)
+
+
+def _attach_later(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
+    """Leave the optimizer of a LightningModule to its Trainer, unless it steps without one."""
+    reference = weakref.ref(model)
+    handles: list[Any] = []
+
+    def first_step(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        for handle in handles:
+            handle.remove()
+        module = reference()
+        if module is None or getattr(module, "_trainer", None) is not None:
+            return
+        try:
+            _observe(optimizer, module)
+        except Exception as error:
+            session = active.current()
+            if session is not None:
+                session.failed("torch adapter", error)
+
+    handles.append(optimizer.register_step_pre_hook(first_step))
 
 
 def owner_of(optimizer: torch.optim.Optimizer) -> nn.Module | None:
@@ -85,6 +113,14 @@ def owner_of(optimizer: torch.optim.Optimizer) -> nn.Module | None:
         if score[0] and (best is None or score > best):
             best, found = score, module
     return found
+
+
+def _is_lightning(model: nn.Module) -> bool:
+    return any(
+        kind.__name__ == "LightningModule"
+        and kind.__module__.startswith(("lightning.", "pytorch_lightning."))
+        for kind in type(model).__mro__
+    )
 
 
 def _inside_keras(model: nn.Module) -> bool:
