@@ -19,7 +19,11 @@ from trema.core.config import disabled
 from trema.engine import active
 
 #: Framework -> module with ``auto_attach()``.
-ADAPTERS = {"torch": "trema.adapters.torch", "keras": "trema.adapters.keras"}
+ADAPTERS = {
+    "torch": "trema.adapters.torch",
+    "keras": "trema.adapters.keras",
+    "transformers.trainer": "trema.adapters.transformers",
+}
 
 
 def install() -> None:

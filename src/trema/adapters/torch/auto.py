@@ -19,6 +19,7 @@ from trema.engine import active
 _modules: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 _attached = False
 _pid = os.getpid()
+paused = 0  # above zero while an adapter above makes an optimizer that it watches itself
 
 
 def auto_attach() -> None:
@@ -35,7 +36,7 @@ def auto_attach() -> None:
     @functools.wraps(original)
     def __init__(self: torch.optim.Optimizer, *args: Any, **options: Any) -> None:
         original(self, *args, **options)
-        if os.getpid() == _pid:
+        if os.getpid() == _pid and not paused:
             _attach(self)
 
     torch.optim.Optimizer.__init__ = __init__  # type: ignore[method-assign]
