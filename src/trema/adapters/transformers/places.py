@@ -95,7 +95,7 @@ def _collator(loader: DataLoader[Any]) -> CodeType | None:
     function: Any = loader.collate_fn
     function = getattr(function, "data_collator", function)  # the Trainer's own wrapper
     if not inspect.isfunction(function) and not inspect.ismethod(function):
-        function = getattr(type(function), "__call__", None)
+        function = vars(type(function)).get("__call__")
     return getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
 
 
@@ -129,9 +129,12 @@ def _labels(tree: SourceTree, scope: ast.AST) -> Iterator[Location]:
         elif isinstance(node, ast.Assign):
             targets = [t for t in node.targets if isinstance(t, ast.Subscript)]
             found += [node.value for t in targets if _is_labels(t.slice)]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id == "dict":
-                found += [k.value for k in node.keywords if k.arg == "labels"]
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "dict"
+        ):
+            found += [k.value for k in node.keywords if k.arg == "labels"]
     for one in sorted(found, key=lambda n: (n.lineno, n.col_offset)):
         yield tree.location(one)
 

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from trema.adapters.torch import locate, patches
+from trema.adapters.torch import patches
 from trema.adapters.torch.attach import as_number, observe
 from trema.adapters.torch.observer import Observer
 from trema.adapters.transformers import places
@@ -169,7 +169,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
                 for one in optimizers
             )
         epochs = float(args.num_train_epochs) if args.max_steps <= 0 else None
-        samples = getattr(loader, "dataset", None)
+        samples: Any = getattr(loader, "dataset", None)
         observer.segment.update(
             optimizers=optimizers,
             epochs_planned=int(epochs) if epochs else None,
