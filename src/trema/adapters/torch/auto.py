@@ -16,7 +16,8 @@ from trema.adapters.wiring import wire
 from trema.core.config import disabled
 from trema.engine import active
 
-_modules: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+#: By identity: a module may define a hash of its own, which fails while it is made.
+_modules: dict[int, weakref.ref[nn.Module]] = {}
 _attached = False
 _pid = os.getpid()
 paused = 0  # above zero while an adapter above makes an optimizer that it watches itself
@@ -49,7 +50,8 @@ def _remember_modules() -> None:
     def __init__(self: nn.Module, *args: Any, **options: Any) -> None:
         original(self, *args, **options)
         try:
-            _modules.add(self)
+            key = id(self)
+            _modules[key] = weakref.ref(self, lambda _: _modules.pop(key, None))
         except TypeError:  # a module that cannot be referred to weakly is not found again
             pass
 
@@ -104,7 +106,7 @@ def owner_of(optimizer: torch.optim.Optimizer) -> nn.Module | None:
     wanted = {id(p) for group in optimizer.param_groups for p in group["params"]}
     best: tuple[int, int] | None = None
     found: nn.Module | None = None
-    candidates = list(_modules)
+    candidates = [m for reference in list(_modules.values()) if (m := reference()) is not None]
     inner = {id(child) for m in candidates for child in m.modules() if child is not m}
     for module in candidates:
         if id(module) in inner or isinstance(module, nn.modules.loss._Loss):
