@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from trema.core.version import __version__
 
-__all__ = ["Config", "__version__", "keras", "start", "transformers", "watch"]
+__all__ = ["Config", "__version__", "keras", "lightning", "start", "transformers", "watch"]
 
 if TYPE_CHECKING:
-    from trema import transformers
+    from trema import lightning, transformers
     from trema.adapters import keras
     from trema.adapters.plain import start
     from trema.adapters.torch import watch
@@ -23,6 +23,7 @@ _LAZY = {
     "watch": ("trema.adapters.torch", "watch"),
     "start": ("trema.adapters.plain", "start"),
     "keras": ("trema.adapters.keras", None),
+    "lightning": ("trema.lightning", None),
     "transformers": ("trema.transformers", None),
 }
 

@@ -22,6 +22,8 @@ from trema.engine import active
 ADAPTERS = {
     "torch": "trema.adapters.torch",
     "keras": "trema.adapters.keras",
+    "lightning.pytorch": "trema.adapters.lightning",
+    "pytorch_lightning": "trema.adapters.lightning",
     "transformers.trainer": "trema.adapters.transformers",
 }
 
