@@ -30,10 +30,10 @@ class Passing:
     def add(self, inputs: Mapping[str, np.ndarray], targets: np.ndarray | None) -> None:
         """Keep the rows of a batch, or as many as there is room for."""
         sizes = {len(array) for array in inputs.values() if array.ndim}
-        forms = {name: array.shape[1:] for name, array in inputs.items()}
-        before = {n: a.shape[1:] for n, a in self._inputs[0].items()} if self._inputs else forms
+        forms = {name: _form(array) for name, array in inputs.items()}
+        before = {n: _form(a) for n, a in self._inputs[0].items()} if self._inputs else forms
         if self.full or len(sizes) != 1 or forms != before:
-            return  # sequences of another length cannot stand in one array
+            return  # what has another form cannot stand in one array
         size = sizes.pop()
         if targets is not None and (not targets.ndim or len(targets) != size):
             targets = None
@@ -52,7 +52,7 @@ class Passing:
         """The rows kept as one split; None when there are none."""
         if not self._inputs:
             return None
-        joined = {n: np.concatenate([part[n] for part in self._inputs]) for n in self._inputs[0]}
+        joined = {n: _joined([part[n] for part in self._inputs]) for n in self._inputs[0]}
         shapes = {None if t is None else t.shape[1:] for t in self._targets}
         targets = None
         if len(shapes) == 1 and None not in shapes:
@@ -64,3 +64,19 @@ class Passing:
             shuffled=shuffled,
             weighted=weighted,
         )
+
+
+def _form(array: np.ndarray) -> tuple[int, ...]:
+    """The shape of a row; rows of whole numbers may have any length, as token ids have."""
+    if array.ndim == 2 and array.dtype.kind in "iu" and array.dtype.itemsize >= 4:
+        return (-1,)
+    return array.shape[1:]
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """All rows, shorter ones of whole numbers filled up with zeros behind."""
+    width = max(part.shape[1] if part.ndim == 2 else 0 for part in parts)
+    same = all(part.ndim != 2 or part.shape[1] == width for part in parts)
+    if not same:
+        parts = [np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts]
+    return np.concatenate(parts)
