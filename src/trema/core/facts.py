@@ -72,6 +72,10 @@ class Fact(StrEnum):
 
     LOOP = "loop"  # by sampled step, named as in LOOP_NAMES; observation: what needs no step
     WIRING = "wiring"  # observation: trainable parameters and the optimizers that hold them
+    TOKENS = "tokens"  # by sampled step, named as in TOKEN_NAMES; observation: of the vocabulary
+
+    RANKS = "ranks"  # observation: this rank beside others, see trema.core.divergence
+    SAMPLER = "sampler"  # observation: the orders in which a distributed sampler gave the data
 
     GRAPH = "graph"  # RunInfo.edges are known
     LOSS_KIND = "loss-kind"  # RunInfo.loss is known
@@ -116,6 +120,29 @@ LOOP_NAMES = {
     "model-eval": "1 when the whole model was in eval mode at backward",
     "train": "validation: share of these layers in train mode while the model was in train mode",
     "graph": "validation: 1 when a pass over other data than the training data built graphs only",
+}
+
+#: Names of :attr:`Fact.TOKENS`: what a batch of token sequences shows. Labels that count are those
+#: other than the label that the loss ignores; padding is what the attention mask takes out, and
+#: runs of three or more padding ids at an end of a row.
+TOKEN_NAMES = {
+    "rows": "sequences in the batch",
+    "width": "positions of a row",
+    "causal": "1 when the model is a causal language model that can shift labels by itself",
+    "inside": "1 when the labels were given to the model, which computes the loss by itself",
+    "padding": "share of the positions that are padding",
+    "unmasked": "share of the positions that are padding and are attended to",
+    "unmasked-rows": "share of the sequences with such positions",
+    "labelled": "share of the positions whose label counts",
+    "empty-rows": "share of the sequences of which no label counts",
+    "labelled-padding": "share of the labels that count which stand on padding",
+    "same": "share of the labels that count which equal the token at their position",
+    "next": "share of the labels that count which equal the token at the next position",
+    "ends": "sequences that close with the end token after a token whose label counts",
+    "ends-labelled": "of these, how many whose end token counts as a label",
+    "longest": "tokens of the longest sequence so far",
+    "full": "share of the sequences so far that are just as long",
+    "rows-seen": "sequences of sampled steps so far",
 }
 
 INPUT_FACTS = frozenset(fact for fact in Fact if fact.startswith("input-"))

@@ -60,6 +60,14 @@ def unwrapped(model: nn.Module) -> nn.Module:
         model = inner
 
 
+def watched_part(model: nn.Module) -> nn.Module:
+    """The module whose forward is watched: inside DistributedDataParallel, so that a pass around
+    the wrapper is seen too."""
+    inner = getattr(model, "module", None)
+    wrapped = type(model).__name__ == "DistributedDataParallel" and isinstance(inner, nn.Module)
+    return inner if wrapped else model  # type: ignore[return-value]  # a module, as was looked at
+
+
 def is_compiled(model: nn.Module) -> bool:
     """Whether ``torch.compile`` runs the model or a part of it."""
     return any(
@@ -141,6 +149,9 @@ def leaves(model: nn.Module) -> dict[str, nn.Module]:
             continue
         if any(name.startswith(prefix) for prefix in inside):
             continue
+        if type(module).__module__.startswith("torchmetrics."):  # counts, and computes no output
+            inside.append(name + ".")
+            continue
         if isinstance(module, nn.MultiheadAttention):
             inside.append(name + ".")
             found[name] = module
@@ -206,8 +217,14 @@ def owned_parameters(
     return [
         (name, p)
         for name, p in model.named_parameters()
-        if id(p) in owned and not isinstance(p, nn.UninitializedParameter)
+        if id(p) in owned and not isinstance(p, nn.UninitializedParameter) and not is_sharded(p)
     ]
+
+
+def is_sharded(tensor: Tensor) -> bool:
+    """Whether it is one of torch's distributed tensors. Nothing of it is read: where ranks observe
+    different steps, one would wait for a collective operation that the others never call."""
+    return type(tensor).__name__ == "DTensor"
 
 
 def _owner(parameter: str, layers: tuple[str, ...]) -> str | None:

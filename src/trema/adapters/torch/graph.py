@@ -26,6 +26,7 @@ _RESHAPES = {
     "Expand", "Slice", "Select", "Clone", "ToCopy", "UnsafeView", "AsStrided", "Alias", "Detach",
     "Index", "Contiguous", "ConstantPadNd", "Unbind", "Split", "Chunk", "MkldnnReshape", "Copy",
     "CopySlices", "Unfold", "Roll", "Narrow", "Repeat", "Flatten",
+    "_DDPSink",  # DistributedDataParallel hands its outputs on unchanged
 }  # fmt: skip
 _AVERAGES = {
     "Mean",

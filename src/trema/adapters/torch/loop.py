@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from trema.adapters.torch import calls, locate, patches, reduce
+from trema.adapters.torch.describe import is_sharded
 from trema.adapters.torch.measure import Values
 from trema.adapters.torch.modes import Modes
 from trema.adapters.torch.owners import Owners
@@ -335,7 +336,8 @@ class Loop:
 
 
 def _trainable(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    return [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    held = (p for group in optimizer.param_groups for p in group["params"])
+    return [p for p in held if p.requires_grad and not is_sharded(p)]
 
 
 def _spread(parameters: list[Tensor]) -> list[Tensor]:

@@ -4,7 +4,7 @@ update, with the model and the random state put back as they were."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from trema.adapters.torch import reduce
 from trema.adapters.torch.batch import main_output, tensors_in
 from trema.adapters.torch.describe import leaves
 from trema.core.facts import Fact, Observation
+from trema.engine.ranks import process_group
 from trema.engine.session import Segment
 
 
@@ -22,13 +23,16 @@ def find_origin(
     held: tuple[tuple[Any, ...], dict[str, Any]] | None,
     parameters: dict[str, Tensor],
     loss_bad: bool,
+    run: Callable[[], object] | None = None,
 ) -> dict[str, Any]:
     """The kind, name and value of the first bad tensor in the order of computation.
 
+    run : computes the batch anew; by default ``forward`` of the model on what is held
+
     Returns
     -------
-    dict with ``kind`` (``input``, ``parameter``, ``layer``, ``loss`` or ``gradient``), ``name``
-    and ``value`` (``nan`` or ``inf``).
+    dict with ``kind`` (``input``, ``parameter``, ``layer``, ``loss``, ``gradient``, or ``unseen``
+    where the pass could not run once more), ``name`` and ``value`` (``nan`` or ``inf``).
     """
     if held is not None:
         for name, tensor in tensors_in(*held).items():
@@ -37,12 +41,14 @@ def find_origin(
     for name, parameter in parameters.items():
         if (word := bad_word(parameter)) is not None:
             return {"kind": "parameter", "name": name, "value": word}
-    if held is not None:
-        found = _replay(model, held)
+    alone = _alone()
+    if held is not None and alone:
+        args, kwargs = held
+        found = _replay(model, run or (lambda: model.forward(*args, **kwargs)))
         if found is not None:
             return found
     if loss_bad:
-        return {"kind": "loss", "name": "", "value": "nan"}
+        return {"kind": "loss" if alone else "unseen", "name": "", "value": "nan"}
     for name in reversed(parameters):  # backward visits the last layer first
         gradient = parameters[name].grad
         if gradient is not None and (word := bad_word(gradient)) is not None:
@@ -72,6 +78,13 @@ def all_finite(parameters: Sequence[tuple[str, Tensor]]) -> bool:
     return math.isfinite(float(total)) or all(bool(torch.isfinite(g).all()) for g in gradients)
 
 
+def _alone() -> bool:
+    """Whether a forward pass may run once more: with other ranks it may hold a collective
+    operation, which would wait for those that do not replay."""
+    group = process_group()
+    return group is None or group[1] < 2
+
+
 def bad_word(tensor: Tensor) -> str | None:
     """``nan`` or ``inf`` when the tensor holds one, else None."""
     if not (tensor.is_floating_point() or tensor.is_complex()):
@@ -81,9 +94,7 @@ def bad_word(tensor: Tensor) -> str | None:
     return "nan" if bool(torch.isnan(tensor).any()) else "inf"
 
 
-def _replay(
-    model: nn.Module, held: tuple[tuple[Any, ...], dict[str, Any]]
-) -> dict[str, Any] | None:
+def _replay(model: nn.Module, run: Callable[[], object]) -> dict[str, Any] | None:
     first: list[dict[str, Any]] = []
     handles = []
 
@@ -97,11 +108,10 @@ def _replay(
 
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     devices = sorted({p.device.index or 0 for p in model.parameters() if p.is_cuda})
-    args, kwargs = held
     try:
         handles = [m.register_forward_hook(look(name)) for name, m in leaves(model).items()]
         with torch.random.fork_rng(devices=devices), torch.no_grad():
-            model.forward(*args, **kwargs)
+            run()
     except Exception:  # a forward that cannot run twice tells nothing
         return first[0] if first else None
     finally:

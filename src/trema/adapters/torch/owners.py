@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trema.adapters.torch.describe import clean
+from trema.adapters.torch.describe import clean, is_sharded
 
 #: Values of each parameter that are kept to see whether it moves.
 KEPT = 256
@@ -148,7 +148,9 @@ def _all_parameters(
     seen: set[int] = set()
     for path, module in _modules(model, ""):
         for key, p in module[0].named_parameters(recurse=False):
-            if id(p) not in seen and not isinstance(p, nn.UninitializedParameter):
+            if is_sharded(p) or isinstance(p, nn.UninitializedParameter):
+                continue
+            if id(p) not in seen:
                 seen.add(id(p))
                 yield clean(f"{path}.{key}".lstrip(".")), p, module[0], module[1]
 
