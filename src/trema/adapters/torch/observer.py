@@ -44,6 +44,7 @@ from trema.adapters.torch.measure import (
 )
 from trema.adapters.torch.origin import all_finite, find_origin, tell_origin
 from trema.adapters.torch.ranks import Ranks
+from trema.adapters.torch.tokens import Tokens, readable
 from trema.adapters.torch.units import UnitAxes
 from trema.core.diagnosis import Location
 from trema.core.facts import TRAIN, VALIDATION, Fact, Phase, Place, Snapshot
@@ -105,6 +106,7 @@ class Observer:
         self.segment = session.open_segment(info)
         self.epochs = Epochs(self.segment, self._relocate)
         self.loop = Loop(self, optimizer)
+        self.tokens = Tokens(self.inner)
         self.ranks = Ranks(self)
         self._next = self.segment.schedule.next_step
         self._forward_handle: Any = None
@@ -184,7 +186,7 @@ class Observer:
         self, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, training: bool
     ) -> None:
         inputs = tensors_in(args, kwargs)
-        self.epochs.see_inputs(inputs, training)
+        self.epochs.see_inputs(readable(inputs), training)
         if training:
             self._inputs = inputs
             self._output = main_output(output)
@@ -194,7 +196,7 @@ class Observer:
         if self._validation_seen >= VALIDATION_BATCHES:
             return
         self._validation_seen += 1
-        self.epochs.see_batch(VALIDATION, inputs, None, self.step)
+        self.epochs.see_batch(VALIDATION, readable(inputs), None, self.step)
         values: Values = {}
         values |= tensor_facts(self.segment, self.step, "input", inputs, VALIDATION)
         out = main_output(output)
@@ -411,7 +413,8 @@ class Observer:
         if first is not None and first.ndim:
             values[Fact.BATCH_SIZE, ""] = float(first.shape[0])
         target = call.target if call is not None else None
-        self.epochs.see_batch(TRAIN, self._inputs, target, self.step)
+        self.epochs.see_batch(TRAIN, readable(self._inputs), target, self.step)
+        values |= self.tokens.facts(self._inputs, call)
         values |= self.loop.facts(optimizer)
         values |= layer_facts(self._activations)
         values |= parameter_facts(parameters, self._before, self._share)
