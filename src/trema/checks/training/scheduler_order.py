@@ -11,6 +11,7 @@ import numpy as np
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
 from trema.checks.learning_rates import Rates, observed_rates
 from trema.checks.looping import first_value, loop_values, looped
+from trema.checks.progress import steps_taken
 from trema.checks.sketch import optimizer
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
 from trema.core.facts import Fact, RunInfo
@@ -49,7 +50,8 @@ class SchedulerOrder(Check):
     )
     collapse: float = 1e-3  # share of the peak rate below which hardly anything moves
     factor: float = 3.0  # training goes on for so many times the life of the schedule
-    least_after: int = 50  # and so many steps, as far as they were sampled
+    least_after: int = 50  # and so many steps
+    least_seen: float = 0.3  # of that life, and 20 steps, without a rate above it: no restart
     per_step: float = 0.9  # scheduler steps per optimizer step: it counts batches
     least_unused: int = 100  # training steps of two epochs or more without a scheduler step
 
@@ -69,14 +71,14 @@ class SchedulerOrder(Check):
             )
         rate = float(scheduled[-1]) / max(1, int(steps[-1]))
         for rates in observed_rates(history):
-            end = self._end(rates)
+            end = self._end(rates, steps_taken(history) - 1)
             if end is not None and rate >= self.per_step:
                 yield self._over(history, rates, end)
                 return
-        long = history.step + 1 >= self.least_unused and history.epochs_finished >= 2
+        long = steps_taken(history) >= self.least_unused and history.epochs_finished >= 2
         if history.finished and long and scheduled[-1] == 0:
             yield self.diagnosis(
-                f"a scheduler was made but never stepped in {history.step + 1} steps and "
+                f"a scheduler was made but never stepped in {steps_taken(history)} steps and "
                 f"{history.epochs_finished} epochs: the learning rate stayed as it was",
                 Evidence(Fact.LOOP, 0.0, limit=1.0, name="scheduled"),
                 where=Where(config_key="scheduler.unused"),
@@ -85,24 +87,27 @@ class SchedulerOrder(Check):
                 title="the scheduler is never stepped",
             )
 
-    def _end(self, rates: Rates) -> int | None:
-        """The step at which the rate fell for good, where most of the training came after it."""
+    def _end(self, rates: Rates, now: int) -> int | None:
+        """The step at which the rate fell for good, where most of the training came after it.
+
+        Rates are sampled seldom later in a run, so its length is counted up to the step `now`.
+        """
         values, steps = np.abs(rates.values), rates.steps
         if len(steps) < 10 or values.max() == 0:
             return None
         alive = np.flatnonzero(values > self.collapse * values.max())
         last = int(steps[alive[-1]])
-        after = int(steps[-1]) - last
-        if after < max(self.least_after, (self.factor - 1) * last) or last == 0:
+        seen, after = int(steps[-1]) - last, max(now, int(steps[-1])) - last
+        if last == 0 or seen < max(20, self.least_seen * last):
             return None
-        return last
+        return last if after >= max(self.least_after, (self.factor - 1) * last) else None
 
     def _over(self, history: History, rates: Rates, end: int) -> Diagnosis:
         now, peak = float(rates.values[-1]), float(np.abs(rates.values).max())
+        steps = max(steps_taken(history), int(rates.steps[-1]) + 1)
         return self.diagnosis(
             f"the learning rate fell from {show(peak)} to {show(now)} within {end + 1} of "
-            f"{int(rates.steps[-1]) + 1} steps and stays there: the scheduler is stepped in every "
-            "batch",
+            f"{steps} steps and stays there: the scheduler is stepped in every batch",
             Evidence(
                 Fact.LEARNING_RATE, now, limit=self.collapse * peak, step=int(rates.steps[-1])
             ),
