@@ -82,13 +82,12 @@ def _observe(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
 
 def _attach_later(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
     """Leave the optimizer of a LightningModule to its Trainer, unless it steps without one."""
-    reference = weakref.ref(model)
-    handles: list[Any] = []
+    waiting: list[weakref.ref[nn.Module]] = [weakref.ref(model)]
 
     def first_step(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        for handle in handles:
-            handle.remove()
-        module = reference()
+        if not waiting:  # a hook cannot be removed while hooks run
+            return
+        module = waiting.pop()()
         if module is None or getattr(module, "_trainer", None) is not None:
             return
         try:
@@ -98,7 +97,7 @@ def _attach_later(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
             if session is not None:
                 session.failed("torch adapter", error)
 
-    handles.append(optimizer.register_step_pre_hook(first_step))
+    optimizer.register_step_pre_hook(first_step)
 
 
 def owner_of(optimizer: torch.optim.Optimizer) -> nn.Module | None:
