@@ -203,11 +203,9 @@ def _labels_of(
     rows, width = ids.shape
     if target.numel() == ids.numel():
         return target.reshape(rows, width), ignore, False
-    if width > 3 and target.numel() == rows * (
-        width - 1
-    ):  # the user shifts: each label at its own token
-        first = torch.full_like(ids[:, :1], ignore)
-        return torch.cat([first, target.reshape(rows, width - 1).to(ids.dtype)], 1), ignore, False
+    if width > 3 and target.numel() == rows * (width - 1):  # outputs but the last are compared
+        last = torch.full_like(ids[:, :1], ignore)
+        return torch.cat([target.reshape(rows, width - 1).to(ids.dtype), last], 1), ignore, False
     return None, ignore, False
 
 
