@@ -133,16 +133,16 @@ def _distances(
 
 
 def _synchronized(all_steps: Sequence[Mapping[int, Any]], common: Sequence[int]) -> float | None:
-    """Collective calls a step between the last two common steps; None where not counted."""
-    if len(common) < 2:
-        return None
-    before, after = common[-2:]
-    counts = []
+    """Most collective calls a step between the last two common steps at which they were counted;
+    None where they were not."""
+    most: list[float] = []
     for steps in all_steps:
-        calls = [steps[s].get("collectives") for s in (before, after) if s in steps]
-        if len(calls) == 2 and all(isinstance(c, int) for c in calls):
-            counts.append((calls[1] - calls[0]) / (after - before))
-    return max(counts) if counts else None
+        counts = [(s, steps[s].get("collectives")) for s in common if s in steps]
+        known = [(s, count) for s, count in counts if isinstance(count, int)][-2:]
+        if len(known) == 2:
+            (before, first), (after, last) = known
+            most.append((last - first) / (after - before))
+    return max(most, default=None)
 
 
 def _batches(steps: Steps, rank: int, others: Sequence[int]) -> dict[str, Any] | None:

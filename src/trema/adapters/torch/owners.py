@@ -40,6 +40,8 @@ class Owners:
         if self._walked or loss.grad_fn is None:
             return
         self._walked = True
+        if any(map(is_sharded, self.model.parameters())):  # the graph holds their gathered copies
+            return
         known = {id(p) for _, p, _, _ in _all_parameters(self.model)}
         for number, p in enumerate(_reached(loss.grad_fn)):
             if id(p) not in known and _drawn(p):  # a pretrained network in the loss is no fault

@@ -119,7 +119,7 @@ class Ranks:
         if self._meeting is None or not self._observer.step:
             return
         if optimizer is not None and self._told_at < self._observer.step:
-            self._tell(self._observer.step, optimizer)
+            self._tell(self._observer.step, optimizer, last=True)
         self._hear()
 
     # order of the samples -----------------------------------------------------------------
@@ -149,7 +149,7 @@ class Ranks:
 
     # telling ------------------------------------------------------------------------------
 
-    def _tell(self, number: int, optimizer: torch.optim.Optimizer) -> None:
+    def _tell(self, number: int, optimizer: torch.optim.Optimizer, *, last: bool = False) -> None:
         meeting, observer = self._meeting, self._observer
         if meeting is None:
             return
@@ -157,8 +157,10 @@ class Ranks:
         fields: dict[str, Any] = {}
         if number <= BATCHES and (batch := _batch(observer._inputs)):
             fields["batch"] = batch
-        if number & (number - 1) == 0 or number == observer.step:
+        if number & (number - 1) == 0 or last:
             fields |= self._weights(optimizer)
+            if not last:  # after the last step a program may gather results or wait for others
+                fields["collectives"] = _collectives()
             fields["random"] = _random_states()
         meeting.tell("step", segment=observer.segment.number, step=number, **fields)
 
@@ -182,7 +184,6 @@ class Ranks:
             "inside": self._inside,
             "outside": self._outside,
             "apart": _apart(self._observer.inner, wrapper, size),
-            "collectives": _collectives(),
         }
 
     # hearing ------------------------------------------------------------------------------

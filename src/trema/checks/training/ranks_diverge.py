@@ -68,6 +68,7 @@ class RanksDiverge(Check):
         apart = sorted(int(r) for r, d in weights["greatest"].items() if d > self.distance)
         if not apart:
             return
+        place = loop_place(history.run)
         if weights["wrapped"] and not weights["inside"]:
             why = "DistributedDataParallel wraps the model, but training calls the module in it"
             fixes: tuple[Fix, ...] = (_AROUND,)
@@ -78,22 +79,22 @@ class RanksDiverge(Check):
             why = (
                 "the model runs in DistributedDataParallel, so they were equal when it was wrapped"
             )
-            fixes = (_AFTER,)
+            fixes, place = (_AFTER,), None  # somewhere between wrapping and training
         elif alone(data) and shards(data):
             why = "nothing averages gradients: no collective operation ran in the last steps"
-            fixes = (_WRAP,)
+            fixes, place = (_WRAP,), history.run.place("step", "loop")
         else:
             return
         greatest = max(weights["greatest"].values())
         differ = max(weights["differ"].values())
         yield self.diagnosis(
-            f"{ranks_named(apart)} and rank {data['rank']} hold different parameters at step "
+            f"{ranks_named([data['rank'], *apart])} hold different parameters at step "
             f"{weights['step']}: `{weights['parameter']}` by {show(100 * greatest)} % of its norm, "
             f"{differ} of {weights['compared']} parameters compared; {why}",
             Evidence("parameter-distance", greatest, limit=self.distance,
                      step=weights["step"], name=weights["parameter"]),
             where=Where(),
-            location=loop_place(history.run),
+            location=place,
             confidence="measured",
             fixes=fixes,
             ranks=(data["rank"], *apart),
