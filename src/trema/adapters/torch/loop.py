@@ -245,7 +245,7 @@ class Loop:
             "kept": float(self._kept(step)),
             "clipped-scaled": self._clipped,
         }
-        if self._backwards:
+        if self._backwards and not _sharded(optimizer):
             found["received"] = self._received
             found["leaf"] = float(self._leaf)
             found["cleared"] = float(self._cleared)
@@ -338,6 +338,11 @@ class Loop:
 def _trainable(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     held = (p for group in optimizer.param_groups for p in group["params"])
     return [p for p in held if p.requires_grad and not is_sharded(p)]
+
+
+def _sharded(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether gradients of the optimizer's parameters cannot be seen."""
+    return any(is_sharded(p) for group in optimizer.param_groups for p in group["params"])
 
 
 def _spread(parameters: list[Tensor]) -> list[Tensor]:
