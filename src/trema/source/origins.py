@@ -8,6 +8,7 @@ from trema.core.diagnosis import Location
 from trema.source.calls import called_name
 from trema.source.reading import SourceTree
 from trema.source.scopes import assigned_value, bound_values
+from trema.source.splits import part_split
 from trema.source.syntax import current_tree
 
 #: Methods that give the same data in another form.
@@ -84,7 +85,7 @@ def _assigned(tree: SourceTree, node: ast.expr) -> ast.expr | ast.stmt | None:
         return None
     value = assigned_value(tree, node)
     if value is not None:
-        return value
+        return part_split(tree, node, value) or value
     begun = [
         value
         for value in bound_values(tree, node)

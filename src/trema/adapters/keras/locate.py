@@ -19,6 +19,7 @@ from trema.source.construction import Sites
 from trema.source.frames import CallSite, call_site, is_user_file
 from trema.source.labels import labels_of
 from trema.source.layers import LayerSpec
+from trema.source.loops import loop_around
 from trema.source.matching import find_calls, match_call, match_layers
 from trema.source.origins import origin
 from trema.source.reading import source_tree
@@ -198,6 +199,13 @@ def places_of(fit: Location | None, compile_place: Location | None, method: str)
     order = argument(fit, "shuffle", 8)
     if order is not None:
         places.append(Place(role="shuffle", location=order))
+    for role, name, position in (("epochs", "epochs", 3), ("batch-size", "batch_size", 2)):
+        given = argument(fit, name, position) if method == "fit" else None
+        if given is not None:
+            places.append(Place(role=role, location=given))
+    loop = loop_around(fit) if method != "fit" else None
+    if loop is not None:
+        places.append(Place(role="loop", location=loop))
     for name, position in (("validation_data", 7), ("validation_split", 6)):
         value = argument(fit, name, position)
         if value is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ from trema.adapters.torch.graph import read_graph
 from trema.core.diagnosis import Location
 from trema.core.facts import Fact, Layer, LossInfo, Place, RunInfo
 from trema.source.frames import CallSite
+from trema.source.loops import loop_around
+from trema.source.loss_values import loss_value
 from trema.source.syntax import argument
 
 #: operation of the autograd graph -> loss function
@@ -125,9 +128,15 @@ def located(
     sites: Mapping[str, CallSite],
     train_loader: DataLoader[Any] | None,
     validation_loader: DataLoader[Any] | None,
+    optimizer: Location | None = None,
+    marks: Mapping[str, Location] = MappingProxyType({}),
 ) -> tuple[Place, ...]:
-    """The places in the user's code by role."""
-    places: dict[str, Location] = {}
+    """The places in the user's code by role.
+
+    optimizer : where it was made
+    marks : what was done to the model before training, by role
+    """
+    places: dict[str, Location] = dict(marks)
     for role, site in sites.items():
         location = site.resolve()
         if location is None:
@@ -137,6 +146,12 @@ def located(
             places["inputs"] = argument(location, "input", 0) or location
         elif role == "loss" and (targets := argument(location, "target", 1)) is not None:
             places["targets"] = targets
+    if "step" in places and (loop := loop_around(places["step"], optimizer)) is not None:
+        places["loop"] = loop
+    if "backward" in places and (value := loss_value(places["backward"])) is not None:
+        places["loss-value"] = value
+    if (size := locate.batch_location(train_loader)) is not None:
+        places["batch-size"] = size
     choice = locate.data_location(validation_loader)
     if choice is not None:
         places["validation"] = choice

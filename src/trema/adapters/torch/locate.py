@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
+from trema.adapters.torch import marks
 from trema.adapters.torch.describe import leaves
 from trema.core.diagnosis import Location
 from trema.core.facts import Layer
@@ -42,6 +43,7 @@ def record_construction() -> None:
         torch.optim.lr_scheduler.LRScheduler,
     ):
         _note(kind)
+    marks.record()
 
 
 def _note(kind: type) -> None:
@@ -181,3 +183,9 @@ def shuffle_location(loader: DataLoader[Any] | None) -> Location | None:
     """The argument that says whether a loader shuffles, else where the loader was made."""
     made_at = site_of(loader) if loader is not None else None
     return (argument(made_at, "shuffle", 2) or made_at) if made_at is not None else None
+
+
+def batch_location(loader: DataLoader[Any] | None) -> Location | None:
+    """The argument that says how large the batches of a loader are."""
+    made_at = site_of(loader) if loader is not None else None
+    return argument(made_at, "batch_size", 1) if made_at is not None else None

@@ -34,6 +34,7 @@ from trema.adapters.torch.epochs import Epochs
 from trema.adapters.torch.hooks import Hook
 from trema.adapters.torch.info import described, first_info, located
 from trema.adapters.torch.loop import Loop
+from trema.adapters.torch.marks import marks_of
 from trema.adapters.torch.measure import (
     Values,
     distributions,
@@ -42,6 +43,7 @@ from trema.adapters.torch.measure import (
     part,
     tensor_facts,
 )
+from trema.adapters.torch.operations import bad_operation, operation_place
 from trema.adapters.torch.origin import all_finite, find_origin, tell_origin
 from trema.adapters.torch.ranks import Ranks
 from trema.adapters.torch.tokens import Tokens, readable
@@ -97,6 +99,8 @@ class Observer:
         self._described = False
         self._places: dict[str, CallSite] = {}
         self.known_places: dict[str, Location] = {}  # what an adapter above knows better
+        self._marks: dict[str, Location] | None = None  # what was done to the model before
+        self._operation = ""  # with which the first bad loss began
         self.loss_value: float | Tensor | None = None
         self._fresh_loss: Tensor | None = None  # what a loss function gave last
         self._scaler: weakref.ref[Any] | None = None
@@ -260,8 +264,8 @@ class Observer:
             if optimizer is not None:
                 self.guard(lambda: self._check_finite(optimizer))
         if self.armed:
-            if "backward" not in self._places:
-                self._note_place("backward")
+            if "backward" not in self._places or not self.step:
+                self._note_place("backward")  # the last one before the first update counts
             # where the step came first, its forward pass is forgotten by now
             ran = self._captured or self._loss_call is not None or not self.step
             if ran and not self._described and loss.grad_fn is not None:
@@ -274,6 +278,8 @@ class Observer:
         if role == "loss" and (made := failing.criterion_site()) is not None:
             self._places["criterion"] = made
 
+        if not self._nonfinite_told and loss.is_cpu and self._nonfinite():
+            self.guard(lambda: self._find_operation(loss))
     def _before_step(self, optimizer: torch.optim.Optimizer, *given: Any) -> None:
         if self.armed:
             self.guard(lambda: self._see_gradients(optimizer, given))
@@ -378,7 +384,11 @@ class Observer:
 
     def _located(self) -> tuple[Place, ...]:
         epochs, known = self.epochs, self.known_places
-        found = located(self._places, epochs.train_loader, epochs.validation_loader)
+        made = next((o.location for o in self.segment.info.optimizers), None)
+        if self._marks is None:
+            self._marks = dict(marks_of(self.inner))
+        loaders = epochs.train_loader, epochs.validation_loader
+        found = located(self._places, *loaders, made, self._marks)
         rest = tuple(place for place in found if place.role not in known)
         return rest + tuple(Place(role=r, location=where) for r, where in known.items())
 
@@ -484,7 +494,18 @@ class Observer:
             self.segment.assess()
 
     def _origin(self, loss_bad: bool) -> dict[str, Any]:
-        return find_origin(self.inner, self._held, dict(self._parameters()), loss_bad)
+        found = find_origin(self.inner, self._held, dict(self._parameters()), loss_bad)
+        told = self._operation if found["kind"] == "loss" else ""
+        return {**found, "operation": told} if told else found
+
+    def _find_operation(self, loss: Tensor) -> None:
+        """Which operation of the graph made a loss that is not finite, and on which line."""
+        self._operation = bad_operation(loss)
+        site = call_site() if self._operation else None
+        place = operation_place(site, self._operation) if site is not None else None
+        if place is not None:
+            self.known_places["loss-operation"] = place
+            self._relocate()
 
     # loaders ------------------------------------------------------------------------------
 

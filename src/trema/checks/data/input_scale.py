@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -224,7 +224,10 @@ class InputScale(Check):
             )
             seen = Evidence(Fact.INPUT_MAX, train.largest, limit=2.0, step=train.step, name=name)
             fixes = (Fix("scale in one place only: before the model, or in it"),)
-            yield self._found(history, name, message, seen, severity=Severity.WARNING, fixes=fixes)
+            again = self._found(
+                history, name, message, seen, severity=Severity.WARNING, fixes=fixes
+            )
+            yield replace(again, location=scale.location or again.location)
 
     # training beside validation -----------------------------------------------------------
 

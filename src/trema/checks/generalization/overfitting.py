@@ -181,7 +181,7 @@ class Overfitting(Check):
             message,
             Evidence(Fact.METRIC, value, limit=limit, unit="at epoch", step=epoch, name=name),
             where=Where(),
-            location=history.run.place("fit", "loop", "step"),
+            location=history.run.place("epochs", "fit", "loop", "step"),
             confidence="measured",
         )
 

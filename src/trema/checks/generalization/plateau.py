@@ -78,7 +78,7 @@ class Plateau(Check):
                 unit="of the loss",
                 step=history.epochs_finished - 1,
             ),
-            location=history.run.place("fit", "loop", "step"),
+            location=history.run.place("epochs", "fit", "loop", "step"),
             confidence="measured",
         )
 

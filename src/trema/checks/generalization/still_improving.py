@@ -66,7 +66,7 @@ class StillImproving(Check):
                 Fact.METRIC, -slope / level, limit=self.gain, unit="an epoch", step=int(epochs[-1])
             ),
             where=Where(),
-            location=history.run.place("fit", "loop", "step"),
+            location=history.run.place("epochs", "fit", "loop", "step"),
             confidence="measured",
         )
 

@@ -75,7 +75,7 @@ class BatchLrMismatch(Check):
             f"{epochs} epochs made {taken} updates, for a batch holds {show(size)} samples; the "
             f"loss is {show(learned.now)} and a constant prediction reaches {show(learned.bar)}",
             Evidence(Fact.BATCH_SIZE, size, limit=self.batch, unit="samples", step=history.step),
-            location=history.run.place("fit", "loop", "step"),
+            location=history.run.place("batch-size", "fit", "loop", "step"),
             confidence="measured",
         )
 

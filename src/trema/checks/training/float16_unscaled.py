@@ -69,7 +69,7 @@ class Float16Unscaled(Check):
             message,
             Evidence("float16-without-scale", 1, limit=0, step=int(steps[-1])),
             where=Where(layer=weights[0].layer if weights else None),
-            location=history.run.place("model", "backward", "step", "fit"),
+            location=history.run.place("cast", "model", "backward", "step", "fit"),
             confidence="measured",
         )
 

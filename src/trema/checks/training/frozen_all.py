@@ -48,7 +48,7 @@ class FrozenAll(Check):
         yield self.diagnosis(
             f"none of the model's {len(parameters)} parameters is trainable",
             Evidence(Fact.OPTIMIZER, 0.0, unit="trainable parameters"),
-            location=history.run.place("fit", "step", "backward")
+            location=history.run.place("freeze", "fit", "step", "backward")
             or (optimizers[0].location if optimizers else None),
             confidence="measured",
         )

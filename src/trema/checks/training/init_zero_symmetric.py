@@ -74,12 +74,13 @@ class InitZeroSymmetric(Check):
         names = ", ".join(layer.label for layer in equal[:NAMED])
         more = f" and {len(equal) - NAMED} more" if len(equal) > NAMED else ""
         steps, _ = history.array(Fact.UNIT_MAX, first.name)
+        kernel = _kernel(history, first)
         yield self.diagnosis(
             f"all {units} units of {first.label} give the same value in every observed step up to "
             f"step {steps[-1]}; layers concerned: {names}{more}",
             Evidence("distinct-units", 1, limit=units, unit="units", name=first.name),
-            where=Where(layer=first.name),
-            location=first.location,
+            where=Where(layer=first.name, parameter=kernel),
+            location=history.run.place(f"initial:{kernel}") or first.location,
             confidence="measured",
         )
 
@@ -136,6 +137,12 @@ def _moved(history: History, steps: int) -> bool:
         if (rates[:-1] > 0).sum() >= steps - 1:
             return True
     return not history.names(Fact.LEARNING_RATE)
+
+
+def _kernel(history: History, layer: Layer) -> str | None:
+    """The name of the layer's first weight matrix."""
+    own = (kernel.name for kernel in kernels(history.run) if kernel.layer.name == layer.name)
+    return next(own, None)
 
 
 def _began_at_zero(history: History, layer: Layer) -> bool:

@@ -235,6 +235,9 @@ def _subject(found: Break) -> str:
 def _told(origin: Observation) -> str:
     """Where the first bad value came from, as a clause."""
     kind, name = str(origin.data.get("kind", "")), str(origin.data.get("name", ""))
+    if kind == "loss" and (operation := str(origin.data.get("operation", ""))):
+        article = "an" if operation[0] in "aeiou" else "a"
+        return f"; it begins with {article} {operation} behind the layers, whose outputs are finite"
     value = str(origin.data.get("value", "NaN or inf"))
     places = {
         "layer": f"the output of `{name}`",
@@ -262,7 +265,7 @@ def _location(history: History, origin: Observation | None) -> Location | None:
     loss = history.run.loss
     if loss is not None and loss.location is not None:
         return loss.location
-    return history.run.place("backward", "fit", "step")
+    return history.run.place("loss-operation", "loss-value", "backward", "fit", "step")
 
 
 def _any_rates(history: History) -> Rates | None:

@@ -62,7 +62,7 @@ class ParameterDtype(Check):
                 Evidence(
                     Fact.OPTIMIZER, sizes[dtype] / total, limit=self.min_share, unit="of weights"
                 ),
-                location=optimizers[0].location,
+                location=history.run.place("cast") or optimizers[0].location,
                 severity=severity,
                 confidence="measured",
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, situation, snippets_beside
-from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
+from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Location, Severity, Where
 from trema.core.facts import Fact, Layer, Parameter, RunInfo
 from trema.core.history import History
 
@@ -116,7 +116,7 @@ class UnusedLayer(Check):
             f"{shown}{more} {_singular(what) if len(names) == 1 else what}",
             Evidence(Fact.GRADIENT_NORM, 0.0, unit="gradients", name=names[0]),
             where=Where(layer=names[0]),
-            location=layers[0].location if layers[0] is not None else None,
+            location=_cut(history, names, what) or (layers[0].location if layers[0] else None),
             severity=severity,
             confidence="measured",
         )
@@ -149,6 +149,14 @@ class UnusedLayer(Check):
         yield quiet("too early", seen("ac", "ac", steps=5))
         yield quiet("nothing learns: another check tells", seen("abc", ""))
         yield quiet("calls are not seen", seen("", "ac"))
+
+
+def _cut(history: History, names: list[str], what: str) -> Location | None:
+    """The line in the model's forward that cuts the graph behind these layers."""
+    if "cut behind" not in what:
+        return None
+    parts = names[-1].split(".")
+    return history.run.place(*(f"cut:{'.'.join(parts[:n])}" for n in range(len(parts), 0, -1)))
 
 
 def _singular(what: str) -> str:
