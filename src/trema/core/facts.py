@@ -143,6 +143,9 @@ TOKEN_NAMES = {
     "longest": "tokens of the longest sequence so far",
     "full": "share of the sequences so far that are just as long",
     "rows-seen": "sequences of sampled steps so far",
+    "untrained-ids": "ids of the batch whose rows of a frozen embedding equal its mean, as rows "
+    "that were added do; in the first batches",
+    "untrained-rows": "share of the sequences with such an id",
 }
 
 INPUT_FACTS = frozenset(fact for fact in Fact if fact.startswith("input-"))

@@ -183,6 +183,7 @@ class Loop:
             self._early = patches.scaled is None and any(
                 calls.scheduled(s) == 1 for s in schedulers
             )
+            self._tell_resumed(optimizer, max((s.last_epoch for s in schedulers), default=0))
 
     def clips(self, parameters: Any) -> None:
         """Gradients are clipped now."""
@@ -293,6 +294,11 @@ class Loop:
             self._told = data
             self._observe(fact=Fact.WIRING, **data)
 
+    def _tell_resumed(self, optimizer: torch.optim.Optimizer, scheduled: int) -> None:
+        """A schedule that begins in the midst goes on, but the optimizer remembers nothing."""
+        if scheduled > 1 and stateful(optimizer):
+            self._observe(kind="resumed", step=int(scheduled), remembered=0)
+
     def _tell_no_step(self) -> None:
         moved = any(not torch.equal(p.detach().reshape(-1)[:256], b) for p, b in self._begun)
         others = any(loop._observer.step for loop in _loops)
@@ -333,6 +339,12 @@ class Loop:
         self._begun = []
         if self in _loops:
             _loops.remove(self)
+
+
+def stateful(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether the optimizer remembers gradients from step to step; plain SGD does not."""
+    group = optimizer.param_groups[0] if optimizer.param_groups else {}
+    return "betas" in group or "alpha" in group or bool(group.get("momentum"))
 
 
 def _trainable(optimizer: torch.optim.Optimizer) -> list[Tensor]:

@@ -18,6 +18,10 @@ from trema.core.facts import Fact
 
 #: Shorter runs of the padding id at an end of a row may be tokens.
 LEAST_RUN = 3
+#: Rows of an embedding that its mean and spread are taken from.
+SPREAD_ROWS = 4096
+#: Batches in which rows that were never trained are looked for.
+LOOKS = 8
 #: Inputs of integers that are no tokens.
 _NO_TOKENS = ("mask", "label", "target", "position", "type", "length")
 
@@ -32,6 +36,8 @@ class Tokens:
         self.ends: frozenset[int] = frozenset()
         self.causal = self.pairs = self.masks = False
         self._longest = self._full = self._rows = 0
+        self._table: Tensor | None = None  # a frozen embedding
+        self._looks = 0
 
     def facts(self, inputs: Mapping[str, Tensor], call: LossCall | None) -> Values:
         """The numbers of one batch; none when it holds no rows of tokens."""
@@ -43,6 +49,7 @@ class Tokens:
             return {}
         found = self._lengths(ids, inputs.get("attention_mask"))
         found |= self._labels(ids, inputs, call)
+        found |= self._untrained(ids)
         values = torch.stack([v.float() for v in found.values()]).tolist()
         numbers = {n: v for n, v in zip(found, values, strict=True) if v == v}  # 0 of 0 is unknown
         numbers["rows"], numbers["width"] = float(ids.shape[0]), float(ids.shape[1])
@@ -60,8 +67,11 @@ class Tokens:
                 self.causal = self.causal or _shifts(module)
                 self.masks = self.masks or _takes_mask(module)
                 self.pairs = self.pairs or bool(getattr(config, "is_encoder_decoder", False))
-            elif isinstance(module, nn.Embedding) and self.pad is None:
-                self.pad = module.padding_idx
+            elif isinstance(module, nn.Embedding):
+                self.pad = module.padding_idx if self.pad is None else self.pad
+                frozen = not any(p.requires_grad for p in module.parameters())
+                if frozen and self._table is None:
+                    self._table = module.weight
 
     def _read_config(self, config: Any) -> None:
         pad, end = config.pad_token_id, config.eos_token_id
@@ -152,6 +162,24 @@ class Tokens:
             ends |= closing == end
         ends &= real.any(1, keepdim=True) & counted.gather(1, last - 1)
         return {"ends": ends.sum(), "ends-labelled": (ends & counted.gather(1, last)).sum()}
+
+    def _untrained(self, ids: Tensor) -> dict[str, Tensor]:
+        """Ids whose rows of a frozen embedding equal its mean, as rows that were added do."""
+        table = self._table
+        self._looks += 1
+        if table is None or table.ndim != 2 or self._looks > LOOKS:
+            return {}
+        stride = max(1, table.shape[0] // SPREAD_ROWS)
+        rows = table.detach()[::stride].float()
+        mean = rows.mean(0)
+        typical = (rows - mean).norm(dim=1).median()
+        used = ids.unique()
+        used = used[(used >= 0) & (used < table.shape[0])]
+        if self.pad is not None:
+            used = used[used != self.pad]
+        near = (table.detach()[used].float() - mean).norm(dim=1) < 0.1 * typical
+        touched = torch.isin(ids, used[near]).any(1)
+        return {"untrained-ids": near.sum(), "untrained-rows": touched.float().mean()}
 
     def _count(self, numbers: dict[str, float]) -> None:
         """How many sequences so far have just the greatest length seen."""

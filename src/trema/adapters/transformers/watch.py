@@ -14,6 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from trema.adapters.torch import patches
 from trema.adapters.torch.attach import as_number, observe
+from trema.adapters.torch.loop import stateful
 from trema.adapters.torch.observer import Observer
 from trema.adapters.transformers import places
 from trema.adapters.transformers.epochs import TrainerEpochs
@@ -184,13 +185,12 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
         """A training that goes on is told of, with what its optimizer remembers."""
         if state.global_step <= 0:
             return
-        held = sum(len(group["params"]) for group in optimizer.param_groups)
+        if not stateful(optimizer):
+            return
         data = {
             "kind": "resumed",
             "step": int(state.global_step),
             "remembered": len(optimizer.state),
-            "parameters": held,
-            "stateful": _has_state(optimizer),
         }
         fact = Observation(
             fact=Fact.LOOP, step=0, epoch=0, data=data, segment=observer.segment.number
@@ -242,12 +242,6 @@ def _watching(optimizer: torch.optim.Optimizer, model: nn.Module) -> Observer | 
                 return listener
             listener.close()
     return None
-
-
-def _has_state(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether the optimizer keeps something from step to step; plain SGD does not."""
-    group = optimizer.param_groups[0] if optimizer.param_groups else {}
-    return "betas" in group or "alpha" in group or bool(group.get("momentum"))
 
 
 def _versions() -> dict[str, str]:
