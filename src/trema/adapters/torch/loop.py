@@ -18,7 +18,7 @@ from trema.adapters.torch import calls, locate, patches, reduce
 from trema.adapters.torch.describe import is_sharded
 from trema.adapters.torch.measure import Values
 from trema.adapters.torch.modes import Modes
-from trema.adapters.torch.owners import Owners
+from trema.adapters.torch.owners import Owners, held
 from trema.core.facts import VALIDATION, Fact, Observation
 from trema.source.frames import CallSite, call_site
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 NEVER_STEPPED = (256, 1024)
 #: … and when the gradients of each pass are thrown away.
 THROWN_AWAY = (16, 64)
+#: Passes thrown away after which an optimizer beside others that step is missed at the end.
+LEFT_OUT = 16
 #: Parameters, and values of each, that are looked at for gradients.
 LOOKED_AT, LOOKED_VALUES = 12, 4096
 #: Sampled steps after which the owners of parameters are looked at; and at the end.
@@ -59,6 +61,7 @@ class Loop:
         self._told: dict[str, Any] = {}
         self._foreign_pass: list[int] | None = None  # forward and backward passes in validation
         self._evaluated = (-1, 0)
+        self._closing = False
         self._reset()
         _loops.append(self)
 
@@ -166,7 +169,7 @@ class Loop:
             if self._passes in NEVER_STEPPED or (
                 self._passes in THROWN_AWAY and self._thrown >= self._passes - 1
             ):
-                self._tell_no_step()
+                self._tell_no_step(optimizer)
 
     def before_step(self, optimizer: torch.optim.Optimizer, given: tuple[Any, ...]) -> None:
         """The optimizer's ``step`` is called with these arguments."""
@@ -299,11 +302,20 @@ class Loop:
         if scheduled > 1 and stateful(optimizer):
             self._observe(kind="resumed", step=int(scheduled), remembered=0)
 
-    def _tell_no_step(self) -> None:
+    def _tell_no_step(self, optimizer: torch.optim.Optimizer) -> None:
         moved = any(not torch.equal(p.detach().reshape(-1)[:256], b) for p, b in self._begun)
-        others = any(loop._observer.step for loop in _loops)
-        if not others and patches.scaled is None:
-            self._observe(kind="no-step", backwards=self._passes, moved=moved)
+        stepping = [loop for loop in _loops if loop._observer.step]
+        if patches.scaled is not None:
+            return
+        if stepping:
+            # one of several optimizers, as of a pair of networks: it may begin later than the
+            # others, or be driven by one of them, so that more must speak for a missing step
+            rivals = [other for loop in stepping if (other := loop._optimizer()) is not None]
+            shared = bool(held([optimizer]) & held(rivals))
+            late = self._passes < NEVER_STEPPED[0] and not self._closing
+            if shared or late or self._thrown < max(LEFT_OUT, self._passes // 4):
+                return
+        self._observe(kind="no-step", backwards=self._passes, moved=moved, beside=len(stepping))
 
     def _gradients(self, optimizer: torch.optim.Optimizer) -> float:
         """Share of the parameters looked at that have a gradient other than zero."""
@@ -329,8 +341,9 @@ class Loop:
     def close(self) -> None:
         """The run is over."""
         optimizer = self._optimizer()
-        if self._observer.step == 0 and self._passes >= 8:
-            self._tell_no_step()
+        self._closing = True
+        if optimizer is not None and self._observer.step == 0 and self._passes >= 8:
+            self._tell_no_step(optimizer)
         if optimizer is not None and self._looks > 1:
             self._look(optimizer)
         self._foreign_pass = None

@@ -47,7 +47,7 @@ class StepMissing(Check):
         never = said(history, "no-step")
         if history.step < 0:
             if never is not None and not never["moved"] and never["backwards"] >= self.least_passes:
-                yield self._never(history, int(never["backwards"]))
+                yield self._never(history, int(never["backwards"]), never.get("beside", 0))
             return
         steps, wasted = loop_values(history, "wasted")
         _, backwards = loop_values(history, "backwards")
@@ -73,11 +73,21 @@ class StepMissing(Check):
                 title="most gradients are thrown away",
             )
 
-    def _never(self, history: History, passes: int) -> Diagnosis:
+    def _never(self, history: History, passes: int, beside: int) -> Diagnosis:
+        optimizers = history.run.optimizers
+        message = f"backward gave gradients {passes} times, `step` was never called"
+        if beside:
+            kind = f" `{optimizers[0].kind}`" if optimizers else ""
+            message = (
+                f"backward gave the parameters of this optimizer{kind} gradients {passes} times, "
+                f"but its `step` was never called, while {beside} other "
+                f"{'optimizer steps' if beside == 1 else 'optimizers step'}"
+            )
+        made = optimizers[0].location if optimizers else None
         return self.diagnosis(
-            f"backward gave gradients {passes} times, `step` was never called and no weight moved",
+            f"{message} and no weight moved",
             Evidence(Fact.LOOP, float(passes), limit=0.0, unit="passes", name="no-step"),
-            location=history.run.place("backward"),
+            location=(made if beside else None) or history.run.place("backward") or made,
             confidence="measured",
         )
 
@@ -88,6 +98,8 @@ class StepMissing(Check):
             return looped(steps=0, said=[data])
 
         yield fires("never", never(16, moved=False), severity=Severity.CRITICAL)
+        other = {"kind": "no-step", "backwards": 90, "moved": False, "beside": 1}
+        yield fires("one of two", looped(steps=0, said=[other]), severity=Severity.CRITICAL)
         yield fires("once an epoch", looped(backwards=40.0, wasted=39.0), severity=Severity.ERROR)
         yield quiet("weights are changed by hand", never(256, moved=True))
         yield quiet("a few passes so far", never(4, moved=False))
