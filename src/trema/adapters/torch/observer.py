@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from trema.adapters.torch import calls, failing, patches, reduce
+from trema.adapters.torch import calls, failing, locate, patches, reduce
 from trema.adapters.torch.batch import LossCall, main_output, tensors_in, value_of
 from trema.adapters.torch.describe import (
     is_compiled,
@@ -52,6 +52,7 @@ from trema.core.diagnosis import Location
 from trema.core.facts import TRAIN, VALIDATION, Fact, Phase, Place, Snapshot
 from trema.engine.session import Session
 from trema.source.frames import CallSite, call_site
+from trema.source.freezing import freezing_statement
 
 #: Steps shorter than this get no check of all gradients every step; the loss alone tells.
 LONG_STEP = 2e-3  # seconds
@@ -107,6 +108,10 @@ class Observer:
         self._loss_call: LossCall | None = None
         self._reset_capture()
         info = first_info(self.inner, optimizer, index, self._compiled)
+        if not all(parameter.trainable for parameter in info.parameters):
+            frozen = freezing_statement(locate.user_files())
+            if frozen is not None:
+                self.known_places["freeze"] = frozen
         self.segment = session.open_segment(info)
         self.epochs = Epochs(self.segment, self._relocate)
         self.loop = Loop(self, optimizer)
