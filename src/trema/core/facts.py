@@ -192,7 +192,8 @@ class Layer:
 
     config keys in use: ``units`` and ``inputs`` (features or channels out and in), ``groups``,
     ``activation`` (an activation built into the layer: ``relu``, ``softmax``, ``linear`` …),
-    ``function``, ``rate``, ``channels`` (``first`` or ``last``), ``bias``, ``axis``.
+    ``function``, ``rate``, ``channels`` (``first`` or ``last``), ``bias``, ``axis``, ``batch_axis``
+    (of sequences, as a recurrent or attention layer reads them).
 
     output_shape : of the first batch, or as the model states it; the batch axis is None
     """

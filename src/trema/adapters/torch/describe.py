@@ -123,8 +123,11 @@ def config_of(module: nn.Module, kind: str) -> dict[str, Any]:
         config = {"units": module.hidden_size, "inputs": module.input_size}
         if getattr(module, "dropout", 0):
             config["rate"] = float(module.dropout)  # type: ignore[arg-type]  # a number there
+        if isinstance(module, nn.RNNBase):
+            config["batch_axis"] = 0 if module.batch_first else 1
     elif kind == "attention":
         config = {"units": module.embed_dim, "rate": float(module.dropout)}  # type: ignore[arg-type]
+        config["batch_axis"] = 0 if module.batch_first else 1
     elif kind == "dropout":
         config = {"rate": float(module.p)}  # type: ignore[arg-type]
     elif kind == "activation":
