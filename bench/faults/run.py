@@ -24,12 +24,13 @@ from typing import Any
 import pairs
 import report
 from pairs import Program
-from scoring import Result
+from scoring import Result, by_check
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 RESULTS = ROOT / "bench" / "results" / "faults"
 REPORT = ROOT / "docs" / "bench" / "faults.md"
+PRECISION = ROOT / "src" / "trema" / "checks" / "precision.json"
 
 
 def package_hash() -> str:
@@ -144,7 +145,21 @@ def main() -> None:
     if not (options.only or options.half):
         REPORT.parent.mkdir(parents=True, exist_ok=True)
         REPORT.write_text(text)
+        write_precision(trema, preview)
     print(text)
+
+
+def write_precision(trema: Sequence[Result], preview: Sequence[Result]) -> None:
+    """How often each check was right, for its page and for how sure its findings are told.
+
+    Checks on trial are counted in the runs that had them; all others in the usual ones.
+    """
+    counted = {
+        check: {"right": s.part, "firings": s.whole, "programs": programs, "healthy": healthy}
+        for check, (s, programs, healthy) in {**by_check(preview), **by_check(trema)}.items()
+    }
+    data = {"seeds": sorted({r.seed for r in trema}), "checks": dict(sorted(counted.items()))}
+    PRECISION.write_text(json.dumps(data, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from trema.checks.precision import confidence_of
 from trema.core.diagnosis import (
     Cause,
     Confidence,
@@ -87,7 +88,11 @@ class Check:
         title: str | None = None,
         ranks: tuple[int, ...] = (),
     ) -> Diagnosis:
-        """A finding of this check with its defaults filled in."""
+        """A finding of this check with its defaults filled in.
+
+        A cause that was inferred (``likely``) is told as surely as the check has proved to be on
+        the benchmark, see :mod:`trema.checks.precision`.
+        """
         return Diagnosis(
             check=self.id,
             cause=cause or self.cause,
@@ -98,7 +103,7 @@ class Check:
             fixes=tuple(self.fixes if fixes is None else fixes),
             where=where or Where(),
             location=location,
-            confidence=confidence,
+            confidence=confidence_of(self.id, confidence),
             ranks=ranks,
         )
 

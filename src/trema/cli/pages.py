@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trema.checks.base import Check, all_checks, thresholds
+from trema.checks.precision import LEAST_FIRINGS, precision_of
 from trema.core.diagnosis import Cause
 from trema.diagnosis.crash import CRASHES, TITLES
 
@@ -86,6 +87,10 @@ def check_page(check: type[Check], checks: Mapping[str, type[Check]]) -> str:
         "",
         page.may_be_wrong,
         "",
+        "## Measured precision",
+        "",
+        _precision(check),
+        "",
         "## Fixes",
         "",
     ]
@@ -111,6 +116,25 @@ def check_page(check: type[Check], checks: Mapping[str, type[Check]]) -> str:
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")
     return text + "\n"
+
+
+def _precision(check: type[Check]) -> str:
+    """What the benchmark of faults says of the check."""
+    known = precision_of(check.id)
+    if not known.firings:
+        return (
+            "No program of the benchmark raised it as an alarm: a cause that it infers *may* be so."
+        )
+    low, high = known.interval
+    share = known.right / known.firings
+    said = "is called *likely*" if known.confidence == "likely" else "only *may* be so"
+    few = f", under {LEAST_FIRINGS}" if known.firings < LEAST_FIRINGS else ""
+    return (
+        f"{known.right} of {known.firings} alarms on the benchmark ({known.programs} programs, "
+        f"{known.healthy} alarms on healthy ones{few}) named an accepted cause: {share:.2f}, "
+        f"Wilson interval of 95 % {low:.2f} to {high:.2f}. A cause that it infers {said}; a fact "
+        "that was measured is told as such."
+    )
 
 
 def _toml(value: object) -> str:

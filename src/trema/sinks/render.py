@@ -36,8 +36,12 @@ def badge(severity: str) -> Text:
     return Text(f" {harmless(severity).upper()} ", style=STYLES.get(severity, "reverse"))
 
 
+#: How sure a cause is, by the finding's confidence.
+SURE = {"measured": "", "likely": "likely ", "possible": "possible "}
+
+
 def block(finding: Mapping[str, Any]) -> RenderableType:
-    """One finding: badge and title, message, line of code, first fix, where to read on."""
+    """One finding: badge and title, message, line of code, cause, first fix, where to read on."""
     from rich.console import Group
     from rich.padding import Padding
     from rich.text import Text
@@ -46,6 +50,10 @@ def block(finding: Mapping[str, Any]) -> RenderableType:
     title = badge(severity) + Text(" ") + prose(finding.get("title", ""), "bold")
     parts: list[RenderableType] = [prose(finding.get("message", ""))]
     parts += _code(finding.get("location"), _BARS.get(severity, ""))
+    if finding.get("cause"):
+        sure = SURE.get(str(finding.get("confidence")), "")
+        cause = str(finding["cause"]).replace("-", " ")
+        parts.append(Text(f"{sure}cause: ", style="dim") + prose(cause))
     fixes = finding.get("fixes") or []
     if fixes:
         parts.append(fix_line(fixes[0]))

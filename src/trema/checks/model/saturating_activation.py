@@ -35,7 +35,6 @@ class SaturatingActivation(Check):
     cause = Cause.ACTIVATION
     severity = Severity.WARNING
     kind = Kind.SYMPTOM
-    preview = True
     needs = frozenset({Fact.LAYERS, Fact.LOSS})
     uses: ClassVar[frozenset[Fact]] = frozenset({Fact.GRAPH, Fact.METRIC})
     explains: ClassVar[frozenset[str]] = frozenset(

@@ -35,7 +35,6 @@ class BatchLrMismatch(Check):
     cause = Cause.BUDGET
     severity = Severity.WARNING
     kind = Kind.SYMPTOM
-    preview = True
     needs = frozenset({Fact.BATCH_SIZE, Fact.LOSS, Fact.LOSS_KIND})
     uses: ClassVar[frozenset[Fact]] = frozenset({Fact.METRIC, Fact.LEARNING_RATE})
     explains: ClassVar[frozenset[str]] = frozenset({"loss-flat", "still-improving", "underfitting"})

@@ -37,7 +37,6 @@ class DeadUnits(Check):
     cause = Cause.ACTIVATION
     severity = Severity.WARNING
     kind = Kind.SYMPTOM
-    preview = True
     needs = frozenset({Fact.UNIT_MAX, Fact.LAYERS})
     uses: ClassVar[frozenset[Fact]] = frozenset({Fact.GRAPH, Fact.LOSS})
     explains: ClassVar[frozenset[str]] = frozenset(

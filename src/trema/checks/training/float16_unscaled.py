@@ -31,7 +31,6 @@ class Float16Unscaled(Check):
     title = "float16 without loss scaling"
     cause = Cause.NUMERICS
     severity = Severity.WARNING
-    preview = True
     needs = frozenset({Fact.LOSS, Fact.GRADIENT_NORM})
     uses: ClassVar[frozenset[Fact]] = frozenset(
         {Fact.LOSS_SCALE, Fact.OUTPUT_MEAN, Fact.GRADIENT_QUANTILES}

@@ -34,7 +34,6 @@ class InitLoss(Check):
     cause = Cause.INITIALIZATION
     severity = Severity.WARNING
     kind = Kind.SYMPTOM
-    preview = True
     needs = frozenset({Fact.LOSS, Fact.LOSS_KIND})
     uses: ClassVar[frozenset[Fact]] = frozenset({Fact.OUTPUT_STD, Fact.OUTPUT_MIN, Fact.DATASET})
     explains: ClassVar[frozenset[str]] = frozenset({"loss-flat", "exploding-grad"})

@@ -35,7 +35,6 @@ class InitZeroSymmetric(Check):
     title = "all units of a layer are equal"
     cause = Cause.INITIALIZATION
     severity = Severity.CRITICAL
-    preview = True
     needs = frozenset({Fact.UNIT_MAX, Fact.LAYERS})
     uses: ClassVar[frozenset[Fact]] = frozenset(
         {Fact.WEIGHT_NORM, Fact.UPDATE_NORM, Fact.LEARNING_RATE, Fact.GRAPH}

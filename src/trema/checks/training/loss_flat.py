@@ -32,7 +32,6 @@ class LossFlat(Check):
     cause = Cause.LEARNING_RATE
     severity = Severity.WARNING
     kind = Kind.SYMPTOM
-    preview = True
     needs = frozenset({Fact.LOSS})
     uses: ClassVar[frozenset[Fact]] = frozenset({Fact.METRIC, Fact.TARGET_STD, Fact.LOSS_KIND})
     explains: ClassVar[frozenset[str]] = frozenset({"underfitting"})

@@ -31,7 +31,6 @@ class ParameterDtype(Check):
     title = "the weights have an unusual dtype"
     cause = Cause.NUMERICS
     severity = Severity.WARNING
-    preview = True
     needs = frozenset({Fact.OPTIMIZER})
     explains: ClassVar[frozenset[str]] = frozenset({"param-unchanged", "nonfinite-loss"})
     fixes = (

@@ -61,7 +61,6 @@ class UpdateRatio(Check):
     cause = Cause.LEARNING_RATE
     severity = Severity.WARNING
     kind = Kind.SYMPTOM
-    preview = True
     needs = frozenset({Fact.UPDATE_NORM, Fact.WEIGHT_NORM, Fact.LOSS, Fact.LAYERS})
     uses: ClassVar[frozenset[Fact]] = frozenset({Fact.LEARNING_RATE, Fact.METRIC})
     explains: ClassVar[frozenset[str]] = frozenset(

@@ -36,7 +36,6 @@ class VanishingGrad(Check):
     cause = Cause.ARCHITECTURE
     severity = Severity.WARNING
     kind = Kind.SYMPTOM
-    preview = True
     needs = frozenset({Fact.GRADIENT_NORM, Fact.LOSS, Fact.LAYERS})
     uses: ClassVar[frozenset[Fact]] = frozenset({Fact.METRIC})
     explains: ClassVar[frozenset[str]] = frozenset({"loss-flat", "underfitting"})

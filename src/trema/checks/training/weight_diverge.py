@@ -36,7 +36,6 @@ class WeightDiverge(Check):
     cause = Cause.LEARNING_RATE
     severity = Severity.ERROR
     kind = Kind.SYMPTOM
-    preview = True
     needs = frozenset({Fact.WEIGHT_NORM, Fact.LOSS, Fact.LAYERS})
     uses: ClassVar[frozenset[Fact]] = frozenset({Fact.GRAPH, Fact.METRIC})
     explains: ClassVar[frozenset[str]] = frozenset(
