@@ -56,7 +56,8 @@ INTRODUCTION = [
     "clean: it is in a data file, the configuration, another module, or shows only in the",
     "course of training. Brackets hold Wilson's interval of 95 %; runs of one program with",
     "several seeds are not independent of each other, so that the intervals over seeds are",
-    "too narrow.",
+    "too narrow. *Median step* and *median seconds* are those at which the first alarm with an",
+    "accepted cause was told, counted from the run's start, without the framework's import.",
     "",
     "Read the tuning half as a regression test, not as a forecast: checks were developed with",
     "its programs in sight, all of the older ones among them. The half of a newer pair is",
@@ -80,8 +81,8 @@ def _size(results: Sequence[Result]) -> list[str]:
 def _table(kinds: Mapping[str, Sequence[Result]], half: str) -> list[str]:
     lines = [
         "| | faults | programs | detected | cause first | among three | place | precision "
-        "| silent twins | median step |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| silent twins | median step | median seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, results in kinds.items():
         inside = [r for r in results if r.program.half == half]
@@ -99,7 +100,8 @@ def _table(kinds: Mapping[str, Sequence[Result]], half: str) -> list[str]:
 def _row(name: str, told: str, of: Figures) -> str:
     step = "–" if of.steps is None else "before" if of.steps < 0 else str(of.steps)
     cells = [name, told, of.programs, of.detected, of.first, of.three, of.place]
-    return "| " + " | ".join(map(str, [*cells, of.precision, of.quiet, step])) + " |"
+    seconds = "–" if of.seconds is None else f"{of.seconds:.2f}"
+    return "| " + " | ".join(map(str, [*cells, of.precision, of.quiet, step, seconds])) + " |"
 
 
 def _tasks(results: Sequence[Result]) -> list[str]:

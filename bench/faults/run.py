@@ -93,7 +93,7 @@ def read(
         path, program = Path(job["target"]), by_name[job["name"]]
         found = json.loads(path.read_text()) if path.exists() else _LOST
         ok = not found["trema"].get("lost") and found["code"] == 0
-        trema.append(Result(program, job["seed"], found["trema"], ok))
+        trema.append(Result(program, job["seed"], found["trema"], ok, found.get("spoken", {})))
         umlaut.append(Result(program, job["seed"], found["umlaut"], ok))
         seconds[job["seed"]] = seconds.get(job["seed"], 0.0) + found["total"]
     return trema, umlaut, seconds

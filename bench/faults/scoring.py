@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pairs import Fault, Program
@@ -35,6 +35,7 @@ class Result:
     seed: int
     document: Mapping[str, Any]
     ok: bool
+    spoken: Mapping[str, float] = field(default_factory=dict)  # finding -> seconds from the start
 
     @property
     def alarms(self) -> list[Finding]:
@@ -59,6 +60,7 @@ class Verdict:
     right: int  # … and accepted ones among them
     faults_found: int
     step: int | None  # of the first alarm with an accepted cause; -1 before training
+    seconds: float | None  # from the start of the run until it was told
 
 
 def judge(result: Result) -> Verdict:
@@ -79,6 +81,9 @@ def judge(result: Result) -> Verdict:
             any(f["cause"] in fault.causes for f in alarms) for fault in result.program.faults
         ),
         step=min((-1 if s is None else s for s in steps), default=None),
+        seconds=min(
+            (t for f in right if (t := result.spoken.get(f["id"])) is not None), default=None
+        ),
     )
 
 
@@ -108,8 +113,12 @@ def at_place(finding: Finding, place: Mapping[str, Any]) -> bool:
         return told == place["key"] or told.endswith("." + place["key"])
     for kind in ("parameter", "layer"):
         if kind in place:
-            told = str(where.get(kind) or "")
-            return told == place[kind] or told.startswith((place[kind] + ".", place[kind] + "/"))
+            true = str(place[kind])
+            told = [str(where[name]) for name in ("parameter", "layer") if where.get(name)]
+            inside = (true + ".", true + "/")
+            # the layer that a parameter belongs to is exact enough
+            owner = true.rpartition(".")[0] if kind == "parameter" else true
+            return any(t in (true, owner) or t.startswith(inside) for t in told)
     return False
 
 
@@ -162,6 +171,7 @@ class Figures:
     precision: Share
     quiet: Share  # healthy twins without an alarm
     steps: float | None  # median step of the first right alarm
+    seconds: float | None  # median seconds from the start of the run until it was told
     programs: int
 
 
@@ -169,6 +179,7 @@ def figures(faulty: Sequence[Result], healthy: Sequence[Result]) -> Figures:
     """Count over runs; a run that was lost counts as one without findings."""
     verdicts = [judge(result) for result in faulty]
     steps = sorted(v.step for v in verdicts if v.step is not None)
+    times = sorted(v.seconds for v in verdicts if v.seconds is not None)
     n = len(verdicts)
     return Figures(
         detected=Share(sum(v.detected for v in verdicts), n),
@@ -178,6 +189,7 @@ def figures(faulty: Sequence[Result], healthy: Sequence[Result]) -> Figures:
         precision=Share(sum(v.right for v in verdicts), sum(v.reported for v in verdicts)),
         quiet=Share(sum(r.ok and not r.alarms for r in healthy), len(healthy)),
         steps=steps[len(steps) // 2] if steps else None,
+        seconds=times[len(times) // 2] if times else None,
         programs=len({r.program.pair for r in faulty}),
     )
 

@@ -59,6 +59,7 @@ def work(job: dict[str, Any]) -> None:
         watched = _apart(Path(folder) / "watched", job, _under_trema)
         result["trema"] = watched.get("document") or {"findings": [], "lost": True}
         result |= {"code": watched["code"], "wall": watched["wall"], "log": watched["log"]}
+        result["spoken"] = spoken(Path(folder) / "watched" / ".trema")
         ruled = _apart(Path(folder) / "ruled", job, _under_umlaut)
         result["umlaut"] = ruled.get("document") or {"findings": [], "lost": True}
         result["plain_wall"] = ruled["wall"]
@@ -67,6 +68,22 @@ def work(job: dict[str, Any]) -> None:
     part = target.with_suffix(".part")
     part.write_text(json.dumps(result))
     part.replace(target)
+
+
+def spoken(root: Path) -> dict[str, float]:
+    """Finding -> seconds from the start of its run until it was first written."""
+    found: dict[str, float] = {}
+    for journal in sorted(root.glob("runs/*/rank-0.jsonl")):
+        start: float | None = None
+        for line in journal.read_text(errors="replace").splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:  # torn
+                continue
+            start = record["t"] if start is None else start
+            if record["kind"] == "finding":
+                found.setdefault(record["finding"]["id"], record["t"] - start)
+    return found
 
 
 def _apart(folder: Path, job: dict[str, Any], run: Callable[[Path], None]) -> dict[str, Any]:
