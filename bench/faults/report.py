@@ -27,7 +27,9 @@ def report(
         "",
         *INTRODUCTION,
     ]
-    kinds = {"Trema": trema, "Umlaut's rules": umlaut, "flag everything": flag_everything(trema)}
+    one = ", first seed" if len(seeds) > 1 else ""
+    kinds: dict[str, Sequence[Result]] = {"Trema": trema, f"Umlaut's rules{one}": umlaut}
+    kinds["flag everything"] = flag_everything(trema)
     for half in HALVES:
         lines += ["", f"## {half.capitalize()} half", "", *_table(kinds, half)]
         if preview:

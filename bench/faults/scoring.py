@@ -82,7 +82,8 @@ def judge(result: Result) -> Verdict:
         ),
         step=min((-1 if s is None else s for s in steps), default=None),
         seconds=min(
-            (t for f in right if (t := result.spoken.get(f["id"])) is not None), default=None
+            (t for f in right if (t := result.spoken.get(f.get("id", ""))) is not None),
+            default=None,
         ),
     )
 

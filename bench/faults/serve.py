@@ -2,8 +2,9 @@
 
     python serve.py KIND JOBS CORES        KIND: torch, keras-torch or keras-jax
 
-Every job is one program laid out in a folder of its own and run twice in forked children: under
-``trema run`` as a user would, and plainly with the rules of the Umlaut paper beside it. Results are
+Every job is one program laid out in a folder of its own and run in a forked child under ``trema
+run`` as a user would; if the job asks for it also plainly, with the rules of the Umlaut paper
+beside it. Results are
 written under their key; a job whose result exists is left out, so that an interrupted run goes on.
 """
 
@@ -60,9 +61,11 @@ def work(job: dict[str, Any]) -> None:
         result["trema"] = watched.get("document") or {"findings": [], "lost": True}
         result |= {"code": watched["code"], "wall": watched["wall"], "log": watched["log"]}
         result["spoken"] = spoken(Path(folder) / "watched" / ".trema")
-        ruled = _apart(Path(folder) / "ruled", job, _under_umlaut)
-        result["umlaut"] = ruled.get("document") or {"findings": [], "lost": True}
-        result["plain_wall"] = ruled["wall"]
+        result["umlaut"] = None
+        if job["ruled"]:
+            ruled = _apart(Path(folder) / "ruled", job, _under_umlaut)
+            result["umlaut"] = ruled.get("document") or {"findings": [], "lost": True}
+            result["plain_wall"] = ruled["wall"]
     result["total"] = time.perf_counter() - started
     target = Path(job["target"])
     part = target.with_suffix(".part")
