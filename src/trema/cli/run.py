@@ -13,6 +13,8 @@ from typing import Any
 
 from trema.adapters import autoattach
 from trema.adapters.wiring import wire
+from trema.cli.folders import document_of
+from trema.cli.launch import LAUNCHER, shared_run, watched_words
 from trema.cli.program import Program, find_module, find_script
 from trema.core.config import Config
 from trema.core.diagnosis import Severity
@@ -20,6 +22,7 @@ from trema.core.errors import UsageError
 from trema.diagnosis.crash import PREFIX as CRASH
 from trema.engine import active
 from trema.engine.findings import Finding
+from trema.engine.ranks import this_rank
 from trema.engine.session import Session, default_name
 from trema.journal.document import write_json
 
@@ -84,20 +87,39 @@ def run_program(words: list[str], module: str | None, options: Options) -> int:
     UsageError
         When there is no such script or module, or the document could not be written there.
     """
-    program = _program(words, module)
     if options.json is not None and not options.json.absolute().parent.is_dir():
         raise UsageError(f"--json needs a file in an existing folder but got {options.json}")
+    if module == LAUNCHER:
+        return _launch(words, options)
+    program = _program(words, module)
     if options.dir is not None:
         os.environ["TREMA_DIR"] = str(options.dir.absolute())  # child processes and later runs
     recorder = Recorder(options.stop_on)
+    first = this_rank() == 0  # of several ranks, the first one tells and judges
     wire()
     active.sink_factories.append(lambda config: recorder)
     config = Config.of(script=program.path, console=False if options.quiet else None)
-    active.start(options.name or default_name(program.path), config=config)
+    session = active.start(options.name or default_name(program.path), config=config)
     autoattach.install()
     code, state = _run(program, recorder)
     _join_threads()
+    handed_over = session.handed_over and session.folder is not None
     active.finish(state, code)
+    if handed_over and session.folder is not None:
+        recorder.documents.append(document_of(session.folder))
+    return _results(recorder, options, code) if first else code
+
+
+def _launch(words: list[str], options: Options) -> int:
+    """Run a launcher whose processes are watched; what they found is judged here."""
+    passed = ["--quiet"] if options.quiet else []
+    passed += ["--stop-on", options.stop_on] if options.stop_on else []
+    changed, script = watched_words(words, passed)
+    given = str(options.dir) if options.dir is not None else None
+    folder = shared_run(options.name, script, Config.of(dir=given))
+    recorder = Recorder(None)
+    code, _ = _run(find_module(LAUNCHER, changed), recorder)
+    recorder.documents.append(document_of(folder))
     return _results(recorder, options, code)
 
 

@@ -43,6 +43,12 @@ def this_process() -> World:
     return World(rank, size, key)
 
 
+def this_rank() -> int:
+    """The rank of this process; 0 outside a distributed run."""
+    group = process_group()
+    return group[0] if group is not None else _environment()[0]
+
+
 def process_group() -> tuple[int, int] | None:
     """Rank and size of the default process group of torch; None before there is one."""
     group: Any = sys.modules.get("torch.distributed")

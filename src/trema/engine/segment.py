@@ -14,6 +14,7 @@ from trema.core.diagnosis import Diagnosis, Kind
 from trema.core.facts import VALIDATION, Observation, Phase, RunInfo, Snapshot, TensorSeen
 from trema.core.history import History
 from trema.core.numbers import short_list
+from trema.engine.placing import with_setting
 from trema.engine.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ class Segment:
     def _take(
         self, check: str, found: list[Diagnosis], step: int | None, epoch: int | None
     ) -> None:
+        found = [with_setting(diagnosis) for diagnosis in found]
         new, changed, gone = self.session.findings.update(check, self.number, found, step, epoch)
         for finding in [*new, *changed]:
             self.session.tell(finding)

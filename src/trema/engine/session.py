@@ -34,6 +34,7 @@ from trema.engine.mutes import Mutes
 from trema.engine.ranks import attempt, this_process
 from trema.engine.reproducibility import reproducible
 from trema.engine.segment import Segment as Segment  # adapters find it here
+from trema.journal.document import read_document
 from trema.journal.folder import RunFolder, create_run
 from trema.journal.meeting import Meeting
 from trema.journal.writer import Journal
@@ -167,7 +168,7 @@ class Session:
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append a record to the journal, if there is one."""
-        if self.journal is None:
+        if self.journal is None or self.handed_over:
             return
         try:
             self.journal.write(kind, **fields)
@@ -175,6 +176,11 @@ class Session:
             if self.config.strict:
                 raise
             self.failed_checks.setdefault("journal", f"{type(error).__name__}: {error}"[:500])
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether processes that this one started train and write the run, and it does not."""
+        return not self.segments and self.journal is not None and self.journal.outgrown
 
     # what adapters call -------------------------------------------------------------------
 
@@ -227,6 +233,11 @@ class Session:
         """End the run once; a second call returns the same document."""
         if self.state != "running":
             return self._ended or self.document()
+        if self.handed_over and self.journal is not None and self.folder is not None:
+            self.state, self.exit_code = state, exit_code
+            self.journal.close()
+            self._ended = read_document(self.folder)
+            return self._ended
         for action in self.before_finish:
             self.guarded("adapter", action)
         for segment in self.segments:
@@ -325,6 +336,8 @@ class Session:
 
     def tell(self, finding: Finding, *, gone: bool = False) -> None:
         """Write a finding to the journal and tell the sinks; what is muted is only written."""
+        if self.handed_over:
+            return  # it is the others' to tell
         if self.mutes.of(finding) is not None:
             self.write("muted", muted=self.mutes.told(finding))
             return

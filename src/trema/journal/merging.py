@@ -12,8 +12,8 @@ NOTES = 20
 def merged(parts: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
     """One document of a run from those of its ranks; the lowest rank tells what is not joined.
 
-    A finding of several ranks stands once, with all of them; checks are clear where they are clear
-    on each rank, and the state is that of the first rank that ended badly.
+    A finding of several ranks stands once, with all of them; a check is clear that is clear on some
+    rank and found nothing on any, and the state is that of the first rank that ended badly.
     """
     ordered = [parts[rank] for rank in sorted(parts)]
     document = ordered[0]
@@ -22,11 +22,9 @@ def merged(parts: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
     for other in ordered[1:]:
         _join(document, other)
     found = {str(finding.get("check")) for finding in document["findings"]}
-    known = [part for part in ordered if part["clear"] or part["not_assessed"]]
-    if known:  # a rank that was killed has judged nothing
-        clear = set.intersection(*(set(part["clear"]) for part in known)) - found
-        document["clear"] = [check for check in known[0]["clear"] if check in clear]
-        document["not_assessed"] = _not_assessed(known, clear | found)
+    clear = {check for part in ordered for check in part["clear"]} - found
+    document["clear"] = sorted(clear)
+    document["not_assessed"] = _not_assessed(ordered, clear | found)
     document["failed_checks"] = _each(ordered, "failed_checks")
     document["muted"] = _each(ordered, "muted")
     _join_runs(document["run"], {rank: parts[rank]["run"] for rank in sorted(parts)})

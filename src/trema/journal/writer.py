@@ -47,6 +47,14 @@ class Journal:
         """Whether the journal nears its limit."""
         return self.size > 0.8 * self._limit
 
+    @property
+    def outgrown(self) -> bool:
+        """Whether another process has written to the file too."""
+        try:
+            return self._file >= 0 and os.fstat(self._file).st_size > self.size
+        except OSError:
+            return False
+
     def write(
         self,
         kind: str,

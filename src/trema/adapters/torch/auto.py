@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trema.adapters.torch import locate, patches
+from trema.adapters.torch import locate, patches, spawned
 from trema.adapters.torch.attach import observe
 from trema.adapters.wiring import wire
 from trema.core.config import disabled
@@ -31,6 +31,7 @@ def auto_attach() -> None:
     _attached = True
     locate.record_construction()
     patches.install()
+    spawned.install()
     _remember_modules()
     original = torch.optim.Optimizer.__init__
 
@@ -41,6 +42,12 @@ def auto_attach() -> None:
             _attach(self)
 
     torch.optim.Optimizer.__init__ = __init__  # type: ignore[method-assign]
+
+
+def adopt() -> None:
+    """Watch in this process too, which was forked from a watched one."""
+    global _pid
+    _pid = os.getpid()
 
 
 def _remember_modules() -> None:
