@@ -119,6 +119,8 @@ class Where:
     samples: tuple[int, ...] = ()
     config_file: str | None = None
     config_key: str | None = None
+    setting: str | None = None  # the key in the user's configuration; no part of the identity
+    setting_line: int | None = None  # where it stands in `config_file`
 
     def key(self) -> str:
         """What makes this place itself: layer, parameter, tensor, split and configuration key."""
@@ -139,7 +141,11 @@ class Where:
                 "classes": list(self.classes),
                 "samples": list(self.samples),
             },
-            "config": {"file": self.config_file, "key": self.config_key},
+            "config": {
+                "file": self.config_file,
+                "key": self.setting or self.config_key,
+                "line": self.setting_line,
+            },
         }
 
     @classmethod
@@ -159,6 +165,7 @@ class Where:
             samples=tuple(split.get("samples", ())),
             config_file=config.get("file"),
             config_key=config.get("key"),
+            setting_line=config.get("line"),
         )
 
 
