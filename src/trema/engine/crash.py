@@ -103,12 +103,20 @@ def _is_layer(owner: object) -> bool:
     return hasattr(kind, "named_modules") or (hasattr(kind, "call") and hasattr(kind, "get_config"))
 
 
+def _unwrapped(owner: Any) -> Any:
+    """The user's model, where a wrapper for several processes or devices holds it."""
+    inner = getattr(owner, "module", None)
+    wraps = type(owner).__name__ in ("DistributedDataParallel", "DataParallel")
+    return inner if wraps and hasattr(type(inner), "named_modules") else owner
+
+
 def _names(frames: list[FrameType]) -> dict[int, str]:
     """Names of modules as their outermost running module knows them."""
     for frame in frames:
         owner = frame.f_locals.get("self")
         if owner is not None and hasattr(type(owner), "named_modules"):
-            return {id(module): name for name, module in owner.named_modules()}
+            inner = _unwrapped(owner)
+            return {id(module): name for name, module in inner.named_modules()}
     return {}
 
 
