@@ -102,6 +102,8 @@ def described(
             changes["head"] = graph.head
             if found is None and graph.losses:
                 found = loss_info(_LOSS_OF_OPERATION[graph.losses[-1]], {}, None)
+                if found.kind == "nll":  # a log-softmax may stand between the outputs and it
+                    found = dataclasses.replace(found, reads="unknown")
     if found is not None:
         changes["loss"] = dataclasses.replace(found, location=loss_location)
     read_by_loss, target = (call.output, call.target) if call is not None else (output, None)

@@ -22,6 +22,8 @@ LEAST_RUN = 3
 SPREAD_ROWS = 4096
 #: Batches in which rows that were never trained are looked for.
 LOOKS = 8
+#: Names of PEFT for a layer inside what it has put around it.
+_WRAPPED = frozenset({"base_layer", "original_module", "token_adapter", "modules_to_save"})
 #: Inputs of integers that are no tokens.
 _NO_TOKENS = ("mask", "label", "target", "position", "type", "length")
 
@@ -60,7 +62,7 @@ class Tokens:
     # the model ----------------------------------------------------------------------------
 
     def _read_model(self) -> None:
-        for module in self._model.modules():
+        for path, module in self._model.named_modules():
             config = getattr(module, "config", None)
             if hasattr(config, "pad_token_id") and hasattr(config, "eos_token_id"):
                 self._read_config(config)
@@ -69,8 +71,7 @@ class Tokens:
                 self.pairs = self.pairs or bool(getattr(config, "is_encoder_decoder", False))
             elif isinstance(module, nn.Embedding):
                 self.pad = module.padding_idx if self.pad is None else self.pad
-                frozen = not any(p.requires_grad for p in module.parameters())
-                if frozen and self._table is None:
+                if self._table is None and not _trained(self._model, path):
                     self._table = module.weight
 
     def _read_config(self, config: Any) -> None:
@@ -235,6 +236,15 @@ def _labels_of(
         last = torch.full_like(ids[:, :1], ignore)
         return torch.cat([target.reshape(rows, width - 1).to(ids.dtype), last], 1), ignore, False
     return None, ignore, False
+
+
+def _trained(model: nn.Module, path: str) -> bool:
+    """Whether a layer trains, or what PEFT has put around it for some of its rows or a copy."""
+    parts = path.split(".")
+    while parts and parts[-1] in _WRAPPED:
+        parts.pop()
+    around = model.get_submodule(".".join(parts))
+    return any(p.requires_grad for p in around.parameters())
 
 
 def _shifts(module: nn.Module) -> bool:

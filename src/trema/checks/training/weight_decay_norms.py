@@ -46,7 +46,7 @@ class WeightDecayNorms(Check):
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
         run = history.run
-        if run.framework == "keras" or not any(layer.kind == "attention" for layer in run.layers):
+        if run.framework == "keras" or not any(_attends(layer) for layer in run.layers):
             return  # Keras does not tell which variables are left out
         norms = {layer.name for layer in run.layers if layer.kind == "normalization"}
         for optimizer in run.optimizers:
@@ -99,7 +99,17 @@ class WeightDecayNorms(Check):
 
         yield fires("one group for all", situation(run(0.1)))
         yield fires("weaker", situation(run(0.05)))
+        parts = (dense("h.0.attn.c_attn", 32, 96), layers[1], layers[2])
+        yield fires("attention made of parts", situation(run(0.1, layers=parts)))
         yield quiet("the default of AdamW", situation(run(0.01)))
         yield quiet("a group of their own", situation(run(0.1, "0.1")))
         yield quiet("no decay", situation(run(0.0)))
         yield quiet("not a transformer", situation(run(0.1, layers=layers[1:])))
+
+
+def _attends(layer: Layer) -> bool:
+    """Whether a layer is, or is a part of, attention: those of libraries tell by their names."""
+    parts = layer.name.lower().split(".")
+    return layer.kind == "attention" or any(
+        part in ("attn", "attention", "self_attn", "selfattention") for part in parts
+    )
