@@ -92,11 +92,12 @@ class Fit:
 
     def _hand_on(self, values: dict[Phase, dict[str, float]]) -> None:
         for observer in self.observers:
+            observer._validation_seen = 0
+            if not observer.epochs.started:
+                continue
             for phase in values:
                 observer.epochs.log(phase, values[phase])
-            if observer.epochs.started:
-                observer.guard(observer.epochs.flush)
-            observer._validation_seen = 0
+            observer.guard(observer.epochs.flush)
 
     def data_end(self) -> None:
         """The training data are exhausted."""

@@ -78,6 +78,18 @@ class Watch:
 
     # the fit ------------------------------------------------------------------------------
 
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Note where the optimizers and loaders of this fit will be made."""
+        if not disabled() and stage == "fit" and self._is_first(trainer):
+            session = self._session()
+
+            def record() -> None:
+                from trema.adapters.torch.locate import record_training
+
+                record_training()
+
+            session.guarded("lightning adapter", record)
+
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin the run, so that a crash before the first step is explained too."""
         if not disabled() and self._is_first(trainer):

@@ -25,17 +25,21 @@ from trema.source.syntax import argument
 
 #: Where objects were made, known when Trema was there first (``trema run``).
 made = Sites()
-_recording = False
+_noted: set[type] = set()  # whose construction is noted
 
 
 def record_construction() -> None:
-    """Note from now on where modules, optimizers, loaders and subsets are made."""
-    global _recording
-    if _recording:
+    """Note from now on where modules and what trains them are made."""
+    if nn.Module in _noted:
         return
-    _recording = True
+    _note(nn.Module)
+    record_training()
+    marks.record()
+
+
+def record_training() -> None:
+    """Note from now on where optimizers, schedulers, loaders and data sets are made."""
     for kind in (
-        nn.Module,
         torch.optim.Optimizer,
         DataLoader,
         Subset,
@@ -43,10 +47,12 @@ def record_construction() -> None:
         torch.optim.lr_scheduler.LRScheduler,
     ):
         _note(kind)
-    marks.record()
 
 
 def _note(kind: type) -> None:
+    if kind in _noted:
+        return
+    _noted.add(kind)
     original = kind.__init__  # type: ignore[misc]  # patched on the class, not an instance
 
     def __init__(self: Any, *args: Any, **options: Any) -> None:
