@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from trema.core.diagnosis import Location
 from trema.source.calls import called_name
-from trema.source.following import call_of, functions_called
+from trema.source.following import call_of, expression_at, functions_called
 from trema.source.reading import SourceTree
 from trema.source.scopes import assigned_value
 from trema.source.syntax import current_tree
@@ -37,12 +37,14 @@ def operation_in(value: Location, operation: str) -> Location | None:
     None where the text shows it on no line or on several.
     """
     tree = current_tree(value)
-    call = call_of(tree, value) if tree is not None else None
-    if tree is None or call is None:
+    whole = expression_at(tree, value) if tree is not None else None
+    if tree is None or whole is None:
         return None
     names = OPERATIONS.get(operation, frozenset())
-    parts: list[tuple[SourceTree, ast.AST]] = [(tree, call)]
-    parts += functions_called(tree, call)
+    parts: list[tuple[SourceTree, ast.AST]] = [(tree, whole)]
+    for call in ast.walk(whole):
+        if isinstance(call, ast.Call):
+            parts += functions_called(tree, call)
     found = [
         (where, node)
         for where, part in parts

@@ -15,15 +15,11 @@ from dataclasses import dataclass
 from trema.core.diagnosis import Location
 from trema.source.calls import called_name
 from trema.source.config_files import ENDINGS, found_file, key_line
-from trema.source.following import (
-    definition_of,
-    expression_at,
-    user_trees,
-    value_in_module,
-)
+from trema.source.following import definition_of, expression_at, value_in_module
 from trema.source.reading import SourceTree
-from trema.source.scopes import FUNCTIONS, assigned_value, bound_values, scope_of
+from trema.source.scopes import FUNCTIONS, scope_of
 from trema.source.syntax import argument_node, current_tree
+from trema.source.values import At, only_caller, returned, values_of
 
 _DEPTH = 24
 _LOADERS = frozenset({"load", "loads", "safe_load", "full_load", "unsafe_load", "read_text"})
@@ -58,32 +54,12 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class _Call:
-    """How a function was entered: its parameters have their values from here."""
-
-    tree: SourceTree
-    call: ast.Call
-    function: ast.FunctionDef | ast.AsyncFunctionDef
-    caller: _Call | None
-
-
-@dataclass(frozen=True)
-class _At:
-    tree: SourceTree
-    node: ast.AST
-    caller: _Call | None = None
-
-    def to(self, node: ast.AST) -> _At:
-        return _At(self.tree, node, self.caller)
-
-
-@dataclass(frozen=True)
 class _Config:
     """A mapping of settings, or a part of one."""
 
     keys: tuple[str, ...] = ()
     file: str | None = None  # of JSON, TOML or YAML
-    held: _At | None = None  # a dictionary or class in the text
+    held: At | None = None  # a dictionary or class in the text
 
     def inner(self, key: str) -> _Config:
         value = _entry(self.held, key) if self.held is not None else None
@@ -113,7 +89,7 @@ def _behind(
     if node is None:
         yield from _of_loop(tree, place)
         return
-    at = _At(tree, node)
+    at = At(tree, node)
     yield from _settings(at, _DEPTH)
     if not isinstance(node, ast.Call):
         return
@@ -137,10 +113,10 @@ def _of_loop(tree: SourceTree, place: Location) -> Iterator[Setting]:
         if isinstance(numbers, ast.Call) and called_name(tree, numbers) in ("trange", "range"):
             ends = numbers.args[:1] if len(numbers.args) == 1 else numbers.args[1:2]
             for end in ends:
-                yield from _settings(_At(tree, end), _DEPTH)
+                yield from _settings(At(tree, end), _DEPTH)
 
 
-def _splat(at: _At, call: ast.Call, name: str) -> Iterator[Setting]:
+def _splat(at: At, call: ast.Call, name: str) -> Iterator[Setting]:
     """``SGD(**options)``: the key of this name, where the configuration has it."""
     for word in call.keywords:
         if word.arg is not None:
@@ -159,24 +135,24 @@ def _splat(at: _At, call: ast.Call, name: str) -> Iterator[Setting]:
             yield _setting(known, at.to(word.value))
 
 
-def _keywords_given(at: _At, name: str) -> _At | None:
+def _keywords_given(at: At, name: str) -> At | None:
     """The keyword that the caller gave, for ``**options`` of the function around."""
     if not isinstance(at.node, ast.Name):
         return None
     scope = scope_of(at.tree, at.node)
     if not isinstance(scope, ast.FunctionDef) or scope.args.kwarg is None:
         return None
-    entered = at.caller or _only_caller(at.tree, scope)
+    entered = at.caller or only_caller(at.tree, scope)
     if scope.args.kwarg.arg != at.node.id or entered is None:
         return None
     value = argument_node(entered.call, name)
-    return _At(entered.tree, value, entered.caller) if value is not None else None
+    return At(entered.tree, value, entered.caller) if value is not None else None
 
 
 # values -----------------------------------------------------------------------------------
 
 
-def _settings(at: _At, depth: int) -> Iterator[Setting]:
+def _settings(at: At, depth: int) -> Iterator[Setting]:
     """Settings that an expression is made of."""
     node = at.node
     if not depth or isinstance(node, (ast.Constant, ast.Lambda)):
@@ -186,7 +162,7 @@ def _settings(at: _At, depth: int) -> Iterator[Setting]:
         yield read
         return
     if isinstance(node, (ast.Name, ast.Attribute)):
-        for value in _values(at):
+        for value in values_of(at):
             yield from _settings(value, depth - 1)
         imported = value_in_module(at.tree, node)
         if imported is not None and isinstance(imported[1], ast.Constant):
@@ -195,7 +171,7 @@ def _settings(at: _At, depth: int) -> Iterator[Setting]:
             place = other.location(value_node)
             yield Setting(key, other.file, place.line, at.tree.location(node))
         elif imported is not None:
-            yield from _settings(_At(*imported), depth - 1)
+            yield from _settings(At(*imported), depth - 1)
         return
     if isinstance(node, ast.Call):
         for part in _parts_of_call(at, node):
@@ -213,7 +189,7 @@ def _settings(at: _At, depth: int) -> Iterator[Setting]:
             yield from _settings(at.to(element), depth - 1)
 
 
-def _parts_of_call(at: _At, call: ast.Call) -> Iterator[_At]:
+def _parts_of_call(at: At, call: ast.Call) -> Iterator[At]:
     name = called_name(at.tree, call)
     if name == "getattr" and len(call.args) > 1:
         yield at.to(call.args[1])
@@ -222,10 +198,10 @@ def _parts_of_call(at: _At, call: ast.Call) -> Iterator[_At]:
         if isinstance(call.func, ast.Attribute) and name in ("lower", "upper", "strip", "split"):
             yield at.to(call.func.value)
     else:
-        yield from _returned(at, call)
+        yield from returned(at, call)
 
 
-def _read(at: _At, depth: int) -> Setting | None:
+def _read(at: At, depth: int) -> Setting | None:
     """The setting that an expression reads itself, as ``cfg["lr"]`` or ``args.lr``."""
     taken = _taken(at)
     if taken is None:
@@ -235,7 +211,7 @@ def _read(at: _At, depth: int) -> Setting | None:
     return _setting(config.inner(key), at) if config is not None else None
 
 
-def _setting(config: _Config, at: _At) -> Setting:
+def _setting(config: _Config, at: At) -> Setting:
     assert isinstance(at.node, ast.expr)
     file, line = config.file, None
     if file is not None:
@@ -245,7 +221,7 @@ def _setting(config: _Config, at: _At) -> Setting:
     return Setting(".".join(config.keys), file, line, at.tree.location(at.node))
 
 
-def _taken(at: _At) -> tuple[_At, str] | None:
+def _taken(at: At) -> tuple[At, str] | None:
     """The mapping and the key of ``m["k"]``, ``m.k``, ``m.get("k")`` or ``getattr(m, "k")``."""
     node = at.node
     if isinstance(node, ast.Subscript) and _text(node.slice) is not None:
@@ -269,7 +245,7 @@ def _text(node: ast.expr) -> str | None:
 # configurations ---------------------------------------------------------------------------
 
 
-def _config(at: _At, depth: int) -> _Config | None:
+def _config(at: At, depth: int) -> _Config | None:
     """The configuration that an expression is, or a part of one."""
     node = at.node
     if not depth:
@@ -283,17 +259,17 @@ def _config(at: _At, depth: int) -> _Config | None:
     if isinstance(node, ast.Name) and node.id == "os":
         return _Config()  # os.getenv
     if isinstance(node, (ast.Name, ast.Attribute)):
-        values = list(_values(at))
+        values = list(values_of(at))
         for value in values:
             if (found := _config(value, depth - 1)) is not None:
                 return found
         imported = value_in_module(at.tree, node)
-        if imported is not None and (found := _config(_At(*imported), depth - 1)) is not None:
+        if imported is not None and (found := _config(At(*imported), depth - 1)) is not None:
             return found
         if isinstance(node, ast.Name):
             defined = definition_of(at.tree, node)
             if defined is not None and _holds_settings(defined[1]):
-                return _Config(held=_At(defined[0], defined[1]))
+                return _Config(held=At(defined[0], defined[1]))
             return _Config() if not values and node.id in _NAMES and _given(at, node) else None
     taken = _taken(at)
     if taken is None:
@@ -313,7 +289,7 @@ def _holds_settings(node: ast.AST) -> bool:
     return not node.bases and all(isinstance(part, kinds) for part in node.body)
 
 
-def _given(at: _At, name: ast.Name) -> bool:
+def _given(at: At, name: ast.Name) -> bool:
     """Whether a name is a parameter of the function around."""
     scope = scope_of(at.tree, name)
     if not isinstance(scope, FUNCTIONS):
@@ -321,7 +297,7 @@ def _given(at: _At, name: ast.Name) -> bool:
     return any(arg.arg == name.id for arg in (*scope.args.args, *scope.args.kwonlyargs))
 
 
-def _config_of_call(at: _At, call: ast.Call, depth: int) -> _Config | None:
+def _config_of_call(at: At, call: ast.Call, depth: int) -> _Config | None:
     name = called_name(at.tree, call)
     owner = call.func.value if isinstance(call.func, ast.Attribute) else None
     if name in _PARSED:
@@ -341,13 +317,13 @@ def _config_of_call(at: _At, call: ast.Call, depth: int) -> _Config | None:
                 return found
     if made or (name in _WRAPPERS and call.keywords):
         return _Config(held=at)
-    for value in _returned(at, call):
+    for value in returned(at, call):
         if (found := _config(value, depth - 1)) is not None:
             return found
     return None
 
 
-def _entry(held: _At, key: str) -> _At | None:
+def _entry(held: At, key: str) -> At | None:
     """The value of a key in a dictionary, or of a field in a class of settings."""
     node = held.node
     if isinstance(node, ast.Dict):
@@ -360,7 +336,7 @@ def _entry(held: _At, key: str) -> _At | None:
         if value_given is not None:
             return held.to(value_given)
         defined = definition_of(held.tree, node.func)
-        return _entry(_At(defined[0], defined[1]), key) if defined is not None else None
+        return _entry(At(defined[0], defined[1]), key) if defined is not None else None
     if isinstance(node, ast.ClassDef):
         for part in node.body:
             targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", 0)]
@@ -370,7 +346,7 @@ def _entry(held: _At, key: str) -> _At | None:
     return None
 
 
-def _path(at: _At, depth: int) -> str | None:
+def _path(at: At, depth: int) -> str | None:
     """The name of a configuration file in the expression that opens or reads it."""
     if not depth:
         return None
@@ -379,125 +355,15 @@ def _path(at: _At, depth: int) -> str | None:
             if node.value.lower().endswith(ENDINGS):
                 return node.value
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            for value in (*_values(at.to(node)), *_opened(at, node)):
+            for value in (*values_of(at.to(node)), *_opened(at, node)):
                 if (found := _path(value, depth - 1)) is not None:
                     return found
     return None
 
 
-def _opened(at: _At, name: ast.Name) -> Iterator[_At]:
+def _opened(at: At, name: ast.Name) -> Iterator[At]:
     """``with open(path) as name``."""
     for node in ast.walk(scope_of(at.tree, name)):
         for item in node.items if isinstance(node, ast.With) else ():
             if isinstance(item.optional_vars, ast.Name) and item.optional_vars.id == name.id:
                 yield at.to(item.context_expr)
-
-
-# names ------------------------------------------------------------------------------------
-
-
-def _values(at: _At) -> Iterator[_At]:
-    """What a name or an attribute of ``self`` has its value from."""
-    node = at.node
-    if isinstance(node, ast.Attribute):
-        if isinstance(node.value, ast.Name) and node.value.id == "self":
-            yield from _of_self(at, node)
-        return
-    if not isinstance(node, ast.Name):
-        return
-    value = assigned_value(at.tree, node)
-    if value is None:
-        bound = [v for v in bound_values(at.tree, node) if v is not None]
-        value = bound[0] if len(bound) == 1 else None
-    if isinstance(value, ast.expr):
-        yield at.to(_looped(at.tree, node, value))
-        return
-    yield from _parameter(at, node)
-
-
-def _looped(tree: SourceTree, name: ast.Name, value: ast.expr) -> ast.expr:
-    """Of ``for a, b in zip(x, y)`` the one that the name runs over."""
-    loop = tree.parents.get(value)
-    if not isinstance(loop, ast.For) or not isinstance(value, ast.Call):
-        return value
-    called = called_name(tree, value)
-    target = loop.target
-    if called == "enumerate" and isinstance(target, ast.Tuple) and len(target.elts) == 2:
-        return value.args[0] if value.args else value
-    if called != "zip" or not isinstance(target, ast.Tuple):
-        return value
-    for part, given in zip(target.elts, value.args, strict=False):
-        if isinstance(part, ast.Name) and part.id == name.id:
-            return given
-    return value
-
-
-def _of_self(at: _At, node: ast.Attribute) -> Iterator[_At]:
-    around = [up for up in at.tree.ancestors(node) if isinstance(up, ast.ClassDef)]
-    if not around:
-        return
-    found = [
-        part.value
-        for part in ast.walk(around[0])
-        if isinstance(part, ast.Assign)
-        for target in part.targets
-        if isinstance(target, ast.Attribute)
-        and target.attr == node.attr
-        and isinstance(target.value, ast.Name)
-        and target.value.id == "self"
-    ]
-    if len(found) == 1:
-        yield _At(at.tree, found[0])
-
-
-def _parameter(at: _At, name: ast.Name) -> Iterator[_At]:
-    """What the only caller gives for a parameter, else its default."""
-    scope = scope_of(at.tree, name)
-    if not isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return
-    names = [arg.arg for arg in (*scope.args.posonlyargs, *scope.args.args)]
-    if name.id not in names and all(arg.arg != name.id for arg in scope.args.kwonlyargs):
-        return
-    entered = at.caller if at.caller is not None and at.caller.function is scope else None
-    entered = entered or _only_caller(at.tree, scope)
-    if entered is None:
-        return
-    method = names[:1] in (["self"], ["cls"])
-    position = names.index(name.id) - method if name.id in names else None
-    value = argument_node(entered.call, name.id, position)
-    if value is not None:
-        yield _At(entered.tree, value, entered.caller)
-
-
-def _only_caller(
-    tree: SourceTree, function: ast.FunctionDef | ast.AsyncFunctionDef
-) -> _Call | None:
-    """The only call of a function, or of its class for a constructor, in the user's files."""
-    parent = tree.parents.get(function)
-    meant: ast.AST = function
-    name = function.name
-    if isinstance(parent, ast.ClassDef):
-        if name != "__init__":
-            return None
-        name = parent.name
-        meant = parent
-    found = [
-        _Call(other, call, function, None)
-        for other in user_trees(tree)
-        for call in other.calls
-        if called_name(other, call) == name
-        and (defined := definition_of(other, call.func)) is not None
-        and defined[1] is meant
-    ]
-    return found[0] if len(found) == 1 else None
-
-
-def _returned(at: _At, call: ast.Call) -> Iterator[_At]:
-    """What the user's function returns, where it returns in one place."""
-    defined = definition_of(at.tree, call.func)
-    if defined is None or isinstance(defined[1], ast.ClassDef):
-        return
-    tree, function = defined[0], defined[1]
-    returns = [node for node in ast.walk(function) if isinstance(node, ast.Return)]
-    if len(returns) == 1 and returns[0].value is not None:
-        yield _At(tree, returns[0].value, _Call(at.tree, call, function, at.caller))
