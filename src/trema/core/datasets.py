@@ -118,6 +118,25 @@ class Wrap:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Faraway:
+    """A few numbers of a column far from all its others, with nothing between.
+
+    count, of : how many such numbers, and how many of the column were looked at
+    low, high : the range of all others; ``far`` is the median of the few
+    gap : distance to the nearest other number, over the range of the others
+    """
+
+    column: int
+    count: int
+    of: int
+    low: float
+    high: float
+    far: float
+    gap: float
+    rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class InputSketch:
     """One input tensor of a data set; ``shape`` is that of a sample."""
 
@@ -130,6 +149,7 @@ class InputSketch:
     tokens: Tokens | None = None
     spikes: tuple[Spike, ...] = ()
     wraps: tuple[Wrap, ...] = ()
+    faraway: tuple[Faraway, ...] = ()
     leaks: tuple[int, ...] = ()  # columns that repeat the targets
 
 
@@ -173,6 +193,32 @@ class Repeats:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Neighbours:
+    """What a sample has in common with the one nearest to it, at several numbers of samples.
+
+    sizes : samples compared, falling; the tuples below are in the same order
+    agreement : share of samples with the class of their nearest one; of targets that are no
+        classes, the rank correlation with the target of the nearest one
+    chance, error : that of shuffled targets, and its standard error
+    distance : median distance to the nearest one, over the spread of the data
+    scale : that spread
+    means : how far apart classes are in the mean, in standard deviations of shuffled ones
+    classes : classes seen; empty for targets that are none
+    samples : those whose nearest ones are all of one other class
+    """
+
+    sizes: tuple[int, ...]
+    agreement: tuple[float, ...]
+    chance: tuple[float, ...]
+    error: tuple[float, ...]
+    distance: tuple[float, ...]
+    scale: float
+    means: float
+    classes: tuple[int, ...] = ()
+    samples: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataSketch:
     """One split of the data.
 
@@ -188,6 +234,7 @@ class DataSketch:
     inputs: Mapping[str, InputSketch] = field(default_factory=dict)
     labels: Labels | None = None
     repeats: Repeats | None = None
+    neighbours: Neighbours | None = None
     shuffled: bool | None = None
     weighted: bool = False
 
@@ -206,6 +253,7 @@ class DataSketch:
         """The inverse of :meth:`as_dict`; unknown fields are ignored."""
         inputs = {str(k): _input(v) for k, v in (data.get("inputs") or {}).items()}
         labels, repeats = data.get("labels"), data.get("repeats")
+        neighbours = data.get("neighbours")
         return cls(
             split=str(data.get("split", "train")),
             source=data.get("source", "batches"),
@@ -214,6 +262,7 @@ class DataSketch:
             inputs=inputs,
             labels=_labels(labels) if labels else None,
             repeats=_made(Repeats, repeats) if repeats else None,
+            neighbours=_made(Neighbours, neighbours) if neighbours else None,
             shuffled=data.get("shuffled"),
             weighted=bool(data.get("weighted", False)),
         )
@@ -270,5 +319,6 @@ def _input(data: Mapping[str, Any]) -> InputSketch:
         tokens=_made(Tokens, tokens) if tokens else None,
         spikes=tuple(_made(Spike, one) for one in data.get("spikes", ())),
         wraps=tuple(_made(Wrap, one) for one in data.get("wraps", ())),
+        faraway=tuple(_made(Faraway, one) for one in data.get("faraway", ())),
         leaks=tuple(int(one) for one in data.get("leaks", ())),
     )

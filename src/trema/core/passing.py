@@ -24,11 +24,13 @@ class Passing:
         self.full = False
         self._left = min(BYTES, memory // 16)
         self._rows = 0
+        self._size = 0  # of the batch added last, until it has targets
         self._inputs: list[dict[str, np.ndarray]] = []
         self._targets: list[np.ndarray | None] = []
 
     def add(self, inputs: Mapping[str, np.ndarray], targets: np.ndarray | None) -> None:
         """Keep the rows of a batch, or as many as there is room for."""
+        self._size = 0
         sizes = {len(array) for array in inputs.values() if array.ndim}
         forms = {name: _form(array) for name, array in inputs.items()}
         before = {n: _form(a) for n, a in self._inputs[0].items()} if self._inputs else forms
@@ -45,8 +47,15 @@ class Passing:
             return
         self._inputs.append({name: np.array(array[:room]) for name, array in inputs.items()})
         self._targets.append(None if targets is None else np.array(targets[:room]))
+        self._size = size if targets is None else 0
         self._rows += room
         self._left -= int(width * room)
+
+    def label(self, targets: np.ndarray) -> None:
+        """The targets of the batch added last, where they were not known."""
+        if self._size and targets.ndim and len(targets) == self._size:
+            self._targets[-1] = np.array(targets[: len(next(iter(self._inputs[-1].values())))])
+        self._size = 0
 
     def split(self, *, shuffled: bool | None = None, weighted: bool = False) -> Split | None:
         """The rows kept as one split; None when there are none."""

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trema.core import repeats, wraps
+from trema.core import faraway, neighbours, repeats, wraps
 from trema.core.datasets import (
     CLASSES,
     COLUMNS,
     TOLD,
     Columns,
     DataSketch,
+    Faraway,
     Form,
     InputSketch,
     Labels,
+    Neighbours,
     Source,
     Spike,
     Tokens,
@@ -75,9 +77,16 @@ def sketch(split: Split, name: str) -> DataSketch:
         inputs=inputs,
         labels=labels(split.targets) if split.targets is not None else None,
         repeats=found,
+        neighbours=_neighbours(split),
         shuffled=split.shuffled,
         weighted=split.weighted,
     )
+
+
+def _neighbours(split: Split) -> Neighbours | None:
+    if split.targets is None:
+        return None
+    return neighbours.neighbours(split.inputs, split.targets, class_indices(split.targets))
 
 
 def form_of(shape: tuple[int, ...]) -> Form:
@@ -103,11 +112,13 @@ def sketch_input(
     columns, tokens = None, None
     spikes: tuple[Spike, ...] = ()
     leaks: tuple[int, ...] = ()
+    far: tuple[Faraway, ...] = ()
     few = rows[:: max(1, -(-rows.size // LOOK))]
     step = stride * max(1, -(-rows.size // LOOK))
     if form == "table" and 0 < width <= COLUMNS and len(rows):
         columns = _columns(rows, names)
         spikes = _spikes(few, columns, step)
+        far = faraway.faraway(few, columns, step)
         leaks = _leaks(few, None if targets is None else targets[::step], columns)
         tokens = _tokens(rows, few, columns, stride)
     elif form != "other" and len(few):
@@ -122,6 +133,7 @@ def sketch_input(
         tokens=tokens,
         spikes=spikes,
         wraps=wraps.wraps(few, form, columns, step),
+        faraway=far,
         leaks=leaks,
     )
     return found, len(rows) if stride > 1 else len(array)

@@ -64,8 +64,15 @@ class Datasets:
             return
         if not passing.full:
             _keep(passing, inputs, target)
-        if passing.full:
+        if passing.full and phase == TRAIN:  # targets of validation data come after the inputs
             self._tell_passing(phase, step)
+
+    def label(self, target: Tensor) -> None:
+        """The targets of the batch of validation data that passed last."""
+        passing = self._passing[VALIDATION]
+        array = as_array(target)
+        if passing is not None and array is not None:
+            passing.label(array)
 
     def end_epoch(self, step: int, *, judged: bool) -> None:
         """The first epoch is over; validation counts when a loss was computed on it."""

@@ -192,6 +192,11 @@ class Epochs:
             self._locate()
         self._datasets.see(phase, loader, inputs, target, step)
 
+    def label_batch(self, target: Any) -> None:
+        """The targets of the validation batch seen last."""
+        if isinstance(target, Tensor):
+            self._datasets.label(target)
+
     def see_inputs(self, inputs: dict[str, Tensor], training: bool) -> None:
         """Fingerprint a batch as it passes, where the data sets cannot be read whole."""
         if not self.wants_hashes(training) or len(inputs) != 1:

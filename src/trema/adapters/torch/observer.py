@@ -104,6 +104,9 @@ class Observer:
         self._operation = ""  # with which the first bad loss began
         self.loss_value: float | Tensor | None = None
         self._fresh_loss: Tensor | None = None  # what a loss function gave last
+        # what the model gave last without gradients; whether its inputs are kept without targets
+        self._unjudged: weakref.ref[Tensor] | None = None
+        self._unlabelled = False
         self._scaler: weakref.ref[Any] | None = None
         self._loss_call: LossCall | None = None
         self._reset_capture()
@@ -183,6 +186,9 @@ class Observer:
                 return
         else:
             self.epochs.validated()
+            out = main_output(output)
+            self._unjudged = None if out is None else weakref.ref(out)
+            self._unlabelled = False
             if self._validation_seen >= VALIDATION_BATCHES and not self.epochs.wants_hashes(False):
                 return
         if "model" not in self._places or (not training and "validation" not in self._places):
@@ -206,6 +212,7 @@ class Observer:
             return
         self._validation_seen += 1
         self.epochs.see_batch(VALIDATION, readable(inputs), None, self.step)
+        self._unlabelled = True
         values: Values = {}
         values |= tensor_facts(self.segment, self.step, "input", inputs, VALIDATION)
         out = main_output(output)
@@ -221,23 +228,35 @@ class Observer:
         if training and not self.armed:
             self._fresh_loss = result  # its value is read once, in ``backward``
             return
-        if not self._is_latest() or (not training and torch.is_grad_enabled()):
+        aside = not training and torch.is_grad_enabled() and not self._judges(args, options)
+        if aside or not self._is_latest():
             return
         if "loss" not in self._places:
             self._note_place("loss")
         if not training:
             self.epochs.validated()
             self._hook(True)
-            self.guard(self.loop.evaluated)
+            if not torch.is_grad_enabled():  # else the modes may be those of training again
+                self.guard(self.loop.evaluated)
+            if self._unlabelled:
+                self._unlabelled = False
+                self.guard(lambda: self.epochs.label_batch(_given(args, options)[1]))
             if result.numel() == 1:
                 self.epochs.see_loss(value_of(result), training=False)
             return
         self._fresh_loss = result
-        output = args[0] if args else options.get("input")
-        target = args[1] if len(args) > 1 else options.get("target")
+        output, target = _given(args, options)
         if isinstance(output, Tensor):
             kept = target if isinstance(target, Tensor) else None
             self._loss_call = LossCall(name, options, output, kept, result)
+
+    def _judges(self, args: tuple[Any, ...], options: dict[str, Any]) -> bool:
+        """Whether a loss function reads just what the model gave without gradients."""
+        known = self._unjudged() if self._unjudged is not None else None
+        output = _given(args, options)[0]
+        if known is None or not isinstance(output, Tensor):
+            return False
+        return output is known or (output._base is not None and output._base is known)
 
     def loss_failed(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> None:
         """A loss function raised: what it was given is told, the error goes on."""
@@ -264,6 +283,8 @@ class Observer:
             if fresh is not None and fresh is not loss and fresh.numel() == 1:
                 self.epochs.see_loss(value_of(fresh), training=True)
         self.loss_value = value
+        if not self._nonfinite_told and loss.is_cpu and self._nonfinite():
+            self.guard(lambda: self._find_operation(loss))
         if self._before_handle is None and self._nonfinite() and not self._bad_loss_told:
             optimizer = self._optimizer()
             if optimizer is not None:
@@ -283,8 +304,6 @@ class Observer:
         if role == "loss" and (made := failing.criterion_site()) is not None:
             self._places["criterion"] = made
 
-        if not self._nonfinite_told and loss.is_cpu and self._nonfinite():
-            self.guard(lambda: self._find_operation(loss))
     def _before_step(self, optimizer: torch.optim.Optimizer, *given: Any) -> None:
         if self.armed:
             self.guard(lambda: self._see_gradients(optimizer, given))
@@ -544,3 +563,9 @@ class Observer:
         """Remove every hook; the segment takes its last look."""
         self.rest()
         self.session.guarded("torch adapter", lambda: self.epochs.close())
+
+
+def _given(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, Any]:
+    """What a loss function of torch compares: output and target."""
+    output = args[0] if args else options.get("input")
+    return output, args[1] if len(args) > 1 else options.get("target")

@@ -56,9 +56,10 @@ class IntegerWrap(Check):
     def _found(self, history: History, name: str, one: InputSketch) -> Diagnosis:
         wrap, columns = one.wraps[0], one.columns
         if wrap.column is None or columns is None:
+            kind = f" of type `{one.dtype}`" if one.dtype == "int8" else ""
             message = (
-                f"pixels are of type `{one.dtype}` and {percent(wrap.share)} of them negative: "
-                "bytes from 128 to 255 were read as -128 to -1"
+                f"{percent(wrap.share)} of the pixels{kind} are negative, and images are smooth "
+                "once 256 levels are added to these: bytes from 128 to 255 were read as -128 to -1"
             )
         else:
             label = columns.label(wrap.column)
@@ -92,6 +93,11 @@ class IntegerWrap(Check):
         image = RunInfo(inputs="image", outputs="classification")
         images, y = pictures(), classes()
         yield fires("bytes read as signed", given(images.view(np.int8), y[:200], image))
+        edged = np.where(images < 60, 0, images)
+        signed = edged.view(np.int8).astype(np.float32) / 255
+        yield fires("the same as a part of one, on black", given(signed, y[:200], image))
+        flat = RunInfo(inputs="tabular", outputs="classification")
+        yield fires("the same, flattened", given(signed.reshape(200, -1), y[:200], flat))
         x = table()
         people = np.round(np.abs(table(seed=4)) * 15000)
         people[:, 1:] = x[:, 1:]
@@ -104,6 +110,13 @@ class IntegerWrap(Check):
         yield quiet("bytes", given(images, y[:200], image))
         centred = (images.astype(np.int16) - 128).astype(np.int8)
         yield quiet("bytes minus 128", given(centred, y[:200], image))
+        for name, numbers in (
+            ("-1 to 1", images / 127.5 - 1),
+            ("standardized", (images - images.mean()) / images.std()),
+            ("on black, around zero", (edged.astype(np.float32) - 128) / 128),
+            ("black on white, around zero", np.where(images < 128, -1.0, 127 / 128)),
+        ):
+            yield quiet(name, given(numbers.astype(np.float32), y[:200], image))
         yield quiet("counts", given(people, y))
         sound = np.clip(np.round(x * 9000), -32768, 32767)
         yield quiet("sound of 16 bits", given(sound, y))
