@@ -110,7 +110,7 @@ class Fit:
         for observer in self.observers:
             observer.open(observer.epochs.train_loader)
 
-    def before_update(self, optimizer: Any) -> None:
+    def before_update(self, optimizer: torch.optim.Optimizer) -> None:
         """Gradients are complete, and this optimizer will use them."""
         for observer in self.observers:
             if observer._optimizer() is optimizer:

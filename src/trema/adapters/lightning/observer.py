@@ -225,9 +225,7 @@ class ModuleObserver(Observer):
                 module(*args, **kwargs)
 
         try:
-            return find_origin(
-                self.inner, self._held, dict(self._parameters()), loss_bad, run=run
-            )
+            return find_origin(self.inner, self._held, dict(self._parameters()), loss_bad, run=run)
         finally:
             self._open = True
 

@@ -37,9 +37,9 @@ def _children(module: nn.Module) -> Iterator[nn.Module]:
     for child in module.children():
         if isinstance(child, nn.ModuleList | nn.ModuleDict):
             yield from _children(child)
-        elif not isinstance(child, nn.modules.loss._Loss) and not type(
-            child
-        ).__module__.startswith("torchmetrics."):
+        elif not isinstance(child, nn.modules.loss._Loss) and not type(child).__module__.startswith(
+            "torchmetrics."
+        ):
             yield child
 
 

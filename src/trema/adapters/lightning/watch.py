@@ -216,7 +216,7 @@ def _callback(kind: type[Watch]) -> type[Watch]:
         When there is none.
     """
     loaded = tuple(n for n in FLAVOURS if hasattr(sys.modules.get(n), "Callback")) or _installed()
-    return _derived(kind, loaded)
+    return _derived(kind, loaded)  # type: ignore[arg-type]  # classes are hashable
 
 
 def _installed() -> tuple[str, ...]:
