@@ -20,8 +20,11 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
+import trema
 from trema.adapters.keras.datasets import split_of as keras_split
 from trema.adapters.torch.datasets import split_of
+from trema.core.facts import VALIDATION, Fact
+from trema.engine import active
 
 X = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
 Y = np.arange(40) % 3
@@ -114,3 +117,32 @@ def test_a_generator_is_left_alone() -> None:
         yield
 
     assert keras_split(batches(), None, None, False) is None
+
+
+@pytest.mark.parametrize("aside", [False, True], ids=["within no_grad", "after it"])
+def test_the_loss_tells_the_labels_of_validation_data(aside: bool) -> None:
+    torch.manual_seed(0)
+    x, y = torch.from_numpy(X), torch.from_numpy(Y)
+    net = torch.nn.Linear(6, 3)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    criterion = torch.nn.CrossEntropyLoss()
+    run = trema.watch(net, optimizer, console=False, strict=True)
+    for _ in range(3):
+        for inputs, targets in DataLoader(tensors(), batch_size=8, shuffle=True):
+            optimizer.zero_grad()
+            criterion(net(inputs), targets).backward()
+            optimizer.step()
+        with torch.no_grad():
+            out = net(x[:20] + 1)
+            if not aside:
+                criterion(out, y[:20])
+        if aside:
+            criterion(out, y[:20])
+    session = active.current()
+    run.finish()
+    assert session is not None
+    history = session.segments[0].history
+    found = [o.data for o in history.observations(Fact.DATASET)]
+    validation = [one for one in found if one["split"] == VALIDATION]
+    assert [one["labels"]["counts"] for one in validation] == [{"0": 7, "1": 7, "2": 6}]
+    assert len(history.array(Fact.METRIC, "loss", VALIDATION)[1]) == 3
