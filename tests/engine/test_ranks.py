@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 
 import pytest
 
@@ -26,7 +27,7 @@ def told(monkeypatch: pytest.MonkeyPatch, **words: object) -> World:
 
 
 def test_alone() -> None:
-    assert this_process() == World(0, 1, None)
+    assert this_process() == World(0, 1)
 
 
 def test_ranks_of_a_launch_share_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,25 +35,27 @@ def test_ranks_of_a_launch_share_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     zero = told(monkeypatch, RANK=0, **launch)
     one = told(monkeypatch, RANK=1, **launch)
     assert (zero.rank, one.rank, zero.size) == (0, 1, 2)
-    assert zero.key == one.key is not None
-    assert told(monkeypatch, MASTER_PORT=4712).key != zero.key
-    assert told(monkeypatch, MASTER_PORT=4711, TORCHELASTIC_RESTART_COUNT=1).key != zero.key
+    assert zero.keys == one.keys != ()
+    assert told(monkeypatch, MASTER_PORT=4712).keys != zero.keys
+    assert told(monkeypatch, MASTER_PORT=4711, TORCHELASTIC_RESTART_COUNT=1).keys != zero.keys
 
 
 def test_ranks_without_an_id_share_their_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     zero = told(monkeypatch, RANK=0, WORLD_SIZE=2)
-    assert told(monkeypatch, RANK=1).key == zero.key is not None
+    assert told(monkeypatch, RANK=1).keys == zero.keys[1:] != ()
+    monkeypatch.setattr("os.getppid", os.getpid)  # a child of rank 0
+    assert told(monkeypatch, RANK=1).keys == zero.keys[:1]
     monkeypatch.setattr("os.getppid", lambda: 1)
-    assert told(monkeypatch, RANK=1).key != zero.key
+    assert not set(told(monkeypatch, RANK=1).keys) & set(zero.keys)
 
 
 def test_a_second_run_of_the_process_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
     zero = told(monkeypatch, RANK=0, WORLD_SIZE=2)
-    assert this_process().key != zero.key
+    assert not set(this_process().keys) & set(zero.keys)
 
 
 def test_tasks_of_a_scheduler_may_be_runs_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert told(monkeypatch, SLURM_PROCID=3, WORLD_SIZE=8) == World(3, 1, None)
+    assert told(monkeypatch, SLURM_PROCID=3, WORLD_SIZE=8) == World(3, 1)
 
 
 @pytest.mark.parametrize("word", ["", "x", "-1", "9" * 20])

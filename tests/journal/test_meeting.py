@@ -22,7 +22,7 @@ def test_all_ranks_get_the_id_of_the_first(tmp_path: Path) -> None:
 def test_many_at_once_make_one_run(tmp_path: Path) -> None:
     found: list[str] = []
     threads = [
-        threading.Thread(target=lambda: found.append(create_run(tmp_path, "train", key="k").id))
+        threading.Thread(target=lambda: found.append(create_run(tmp_path, "train", keys=("k",)).id))
         for _ in range(8)
     ]
     for thread in threads:
@@ -34,11 +34,19 @@ def test_many_at_once_make_one_run(tmp_path: Path) -> None:
     assert run.name == "train"
 
 
+def test_rank_0_is_found_by_its_siblings_and_by_its_children(tmp_path: Path) -> None:
+    first = create_run(tmp_path, "train", keys=("children", "siblings"))
+    assert create_run(tmp_path, "train", keys=("children",)) == first
+    assert create_run(tmp_path, "train", keys=("siblings",)) == first
+    early = create_run(tmp_path, "train", keys=("others",))  # a child that comes first
+    assert create_run(tmp_path, "train", keys=("others", "more")) == early
+
+
 def test_nobody_waits_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meeting, "PATIENCE", 0.05)
     (tmp_path / "meetings").mkdir()
     (tmp_path / "meetings" / "key").write_text("")  # its maker was killed before it wrote the id
-    run = create_run(tmp_path, "train", key="key")
+    run = create_run(tmp_path, "train", keys=("key",))
     assert [other.id for other in list_runs(tmp_path)] == [run.id]
 
 

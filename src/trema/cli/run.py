@@ -100,6 +100,7 @@ def run_program(words: list[str], module: str | None, options: Options) -> int:
     active.sink_factories.append(lambda config: recorder)
     config = Config.of(script=program.path, console=False if options.quiet else None)
     session = active.start(options.name or default_name(program.path), config=config)
+    session.expect_ranks()
     autoattach.install()
     code, state = _run(program, recorder)
     _join_threads()

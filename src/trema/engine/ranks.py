@@ -24,12 +24,13 @@ class World:
 
     rank : of this process, from 0
     size : how many processes there are; 1 where that is not known
-    key : equal in the processes of one launch and in no other; None outside a distributed run
+    keys : words of which any two processes of one launch share one, and those of two launches none;
+        empty outside a distributed run
     """
 
     rank: int = 0
     size: int = 1
-    key: str | None = None
+    keys: tuple[str, ...] = ()
 
 
 def this_process() -> World:
@@ -38,9 +39,13 @@ def this_process() -> World:
     rank, size = started if started is not None else _environment()
     if size < 2:
         return World(rank)
-    parts = (*_launch(), str(size), str(next(_begun)))
-    key = hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
-    return World(rank, size, key)
+    number = str(next(_begun))
+    return World(rank, size, tuple(_hash(*parts, number) for parts in _launches(rank)))
+
+
+def children_key() -> str:
+    """The key that processes look for which this one starts as the other ranks of its run."""
+    return _hash(*_parent(os.getpid()), "0")
 
 
 def this_rank() -> int:
@@ -76,19 +81,26 @@ def _environment() -> tuple[int, int]:
     return 0, 1
 
 
-def _launch() -> tuple[str, ...]:
+def _hash(*parts: str) -> str:
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def _launches(rank: int) -> list[tuple[str, ...]]:
     """What tells this launch from others.
 
     ``torchrun`` gives each launch an id, and a port where it chose the id itself. Without one, the
-    processes of a launch have one parent.
+    processes of a launch have one parent, or rank 0 is the parent of the others.
     """
     given = os.environ.get("TORCHELASTIC_RUN_ID", "none")
-    again = str(attempt())
     if given != "none":
         address = (os.environ.get("MASTER_ADDR", ""), os.environ.get("MASTER_PORT", ""))
-        return ("launch", given, *address, again)
-    parent = os.getppid()
-    return ("parent", socket.gethostname(), str(parent), _began(parent), again)
+        return [("launch", given, *address, str(attempt()))]
+    parents = [os.getpid(), os.getppid()] if rank == 0 else [os.getppid()]
+    return [_parent(parent) for parent in parents]
+
+
+def _parent(process: int) -> tuple[str, ...]:
+    return "parent", socket.gethostname(), str(process), _began(process), str(attempt())
 
 
 def _began(process: int) -> str:

@@ -31,12 +31,12 @@ from trema.engine.document import (
 )
 from trema.engine.findings import Finding, Findings
 from trema.engine.mutes import Mutes
-from trema.engine.ranks import attempt, this_process
+from trema.engine.ranks import World, attempt, children_key, this_process
 from trema.engine.reproducibility import reproducible
 from trema.engine.segment import Segment as Segment  # adapters find it here
 from trema.journal.document import read_document
 from trema.journal.folder import RunFolder, create_run
-from trema.journal.meeting import Meeting
+from trema.journal.meeting import Meeting, agreed
 from trema.journal.writer import Journal
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ class Session:
     def _open_journal(self) -> None:
         try:
             self.folder = create_run(
-                self.config.folder, self.name, framework=self.framework, key=self.world.key
+                self.config.folder, self.name, framework=self.framework, keys=self.world.keys
             )
             self.journal = Journal(
                 self.folder.journal(self.rank), rank=self.rank, limit=self.config.journal_limit
@@ -176,6 +176,20 @@ class Session:
             if self.config.strict:
                 raise
             self.failed_checks.setdefault("journal", f"{type(error).__name__}: {error}"[:500])
+
+    def expect_ranks(self) -> None:
+        """Let processes that this one starts as other ranks find its run."""
+        folder = self.folder
+        if folder is not None and self.world.size < 2:
+            self.guarded(
+                "ranks", lambda: agreed(self.config.folder, children_key(), lambda: folder.id)
+            )
+
+    def lead(self, size: int) -> None:
+        """Be rank 0 of a process group that was made after the run began."""
+        self.world = World(0, size)
+        if self.folder is not None:
+            self.meeting = Meeting(self.folder.path, 0, attempt())
 
     @property
     def handed_over(self) -> bool:

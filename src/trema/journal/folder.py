@@ -78,14 +78,14 @@ class RunFolder:
 
 
 def create_run(
-    root: Path, name: str, *, framework: str = "other", key: str | None = None
+    root: Path, name: str, *, framework: str = "other", keys: tuple[str, ...] = ()
 ) -> RunFolder:
     """A new run folder; a name in use gets a number (``train``, ``train-2``, …).
 
     Ranks of one distributed run meet in the folder whose id stands in ``TREMA_RUN``, else in that
     of the first of them that came.
 
-    key : what the processes of one launch share, see :func:`trema.journal.meeting.agreed`
+    keys : what the processes of one launch share, see :func:`trema.journal.meeting.agreed`
 
     Raises
     ------
@@ -101,15 +101,15 @@ def create_run(
     if shared and re.fullmatch(r"[\w.-]{1,80}", shared) and shared.strip("."):
         return _joined(root, shared, name, framework)
 
-    def new() -> RunFolder:
-        return _new_run(root, name, framework)
+    def known(left: tuple[str, ...]) -> str:
+        if not left:
+            return _new_run(root, name, framework).id
+        return agreed(root, left[0], lambda: known(left[1:]))
 
-    if key is None:
-        return new()
     try:
-        return RunFolder(runs / agreed(root, key, lambda: new().id))
+        return RunFolder(runs / known(keys))
     except TimeoutError:  # better a run of its own than none
-        return new()
+        return _new_run(root, name, framework)
 
 
 def _new_run(root: Path, name: str, framework: str) -> RunFolder:

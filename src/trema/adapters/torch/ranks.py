@@ -95,14 +95,13 @@ class Ranks:
     def stepped(self, optimizer: torch.optim.Optimizer) -> None:
         """The optimizer made a step that is looked at."""
         number = self._observer.step + 1  # steps made so far
-        self._begin_pass(number)
-        if self._meeting is not None:
-            due = number & (number - 1) == 0
-            if due or number <= BATCHES:
-                self._tell(number, optimizer)
-                self._hear()
-        else:
+        if self._meeting is None:
             self._look_for_group()
+        self._begin_pass(number)
+        due = number & (number - 1) == 0 or number <= BATCHES
+        if self._meeting is not None and due:
+            self._tell(number, optimizer)
+            self._hear()
         self.next = number if number < BATCHES else (1 << number.bit_length()) - 1
 
     def loader_ends(self) -> None:
@@ -217,11 +216,17 @@ class Ranks:
         )
 
     def _look_for_group(self) -> None:
-        """A run that began before the process group does not know its ranks: say so once."""
+        """A run that began before the process group may be that of rank 0; else say so once."""
         group = None if self._checked_group else process_group()
         self._checked_group = True
-        if group is not None and group[1] > 1:
-            self._observer.session.notes.append(
+        if group is None or group[1] < 2:
+            return
+        session = self._observer.session
+        if group[0] == session.rank == 0:
+            session.lead(group[1])
+            self._meeting = session.meeting
+        else:
+            session.notes.append(
                 f"this is rank {group[0]} of {group[1]}, but its run began before the ranks were "
                 "known: call trema.watch after init_process_group, or start with "
                 "torchrun -m trema run"
