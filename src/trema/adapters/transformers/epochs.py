@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -23,7 +24,8 @@ class TrainerEpochs(Epochs):
     """Sums over an epoch of the Trainer.
 
     The loss of a step is the sum of what its micro-batches gave: the Trainer has divided each by
-    their number, or by the number of labels of all of them.
+    their number, or by the number of labels of all of them. Models that take the number of labels
+    and do not use it give undivided losses: then the mean is told, as in the evaluation.
     """
 
     def __init__(self, observer: Observer, loader: DataLoader[Any] | None) -> None:
@@ -31,24 +33,38 @@ class TrainerEpochs(Epochs):
         self._observer = observer
         self.train_loader = loader
         self._sum: float | Tensor = 0.0
-        self._seen = False
+        self._last: float | Tensor = 0.0
+        self._parts = 0  # micro-batches of the step …
+        self._whole: int | Tensor = 0  # … of which so many gave a loss function's value as it is
 
     def see_loss(self, value: float | Tensor, training: bool) -> None:
-        """A loss function ran: in training it may give the sum over all labels."""
-        if not training:
+        """A loss function ran: in training it may give the sum over all labels, or just what
+        ``backward`` was called on."""
+        if training:
+            self._whole = self._whole + (value == self._last)
+        else:
             super().see_loss(value, training)
 
     def see_backward(self, value: float | Tensor, *, same: bool = False) -> None:
         """``backward`` ran on the loss of a micro-batch."""
-        self._sum, self._seen = self._sum + value, True
+        self._sum, self._last = self._sum + value, value
+        self._parts += 1
+        self._whole = self._whole + same
 
     def stepped(self, step: int) -> None:
         """The optimizer made a step with what was accumulated."""
         self._stepped, self._last_step = True, step
-        if self._seen:
-            self._observer.loss_value = self._sum
-            self._backward.add(self._sum)
-        self._sum, self._seen = 0.0, False
+        if self._parts:
+            mean = self._step_loss()
+            self._observer.loss_value = mean
+            self._backward.add(mean)
+        self._sum, self._whole, self._parts = 0.0, 0, 0
+
+    def _step_loss(self) -> float | Tensor:
+        total, mean = self._sum, self._sum / self._parts
+        if isinstance(self._whole, Tensor) and isinstance(total, Tensor):  # without a wait
+            return torch.where(self._whole == self._parts, mean, total)
+        return mean if self._whole == self._parts else total
 
     def loader_begins(self, loader: DataLoader[Any]) -> None:
         """A loader is iterated; after a resumption the training one is a new one."""
