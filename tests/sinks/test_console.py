@@ -145,6 +145,15 @@ def test_nothing_found_tells_what_was_checked() -> None:
     assert "trema show run" in text
 
 
+def test_what_does_not_apply_is_counted_apart() -> None:
+    skipped = [{"check": "b", "missing": ["metric"]}, {"check": "c", "missing": ["ranks"]}]
+    text = summary(document(not_assessed=skipped))
+    assert "1 could not be assessed · 1 do not apply here:" in text
+    assert "not assessed without ranks" not in text
+    reason = [{"check": "c", "missing": ["loop (torch.compile runs the model)"]}]
+    assert "torch.compile runs the model" in summary(document(not_assessed=reason))
+
+
 def test_segments_share_a_row_and_explained_findings_say_by_what() -> None:
     base: dict[str, Any] = {
         "check": "x",

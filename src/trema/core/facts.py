@@ -86,6 +86,10 @@ class Fact(StrEnum):
     DATASET = "dataset"  # observation: a split of the data as a whole, see trema.core.datasets
 
 
+#: Facts that only some kinds of runs can have: loops written by the user, token batches, several
+#: processes. Without them a check does not apply, rather than that it was kept from judging.
+SITUATIONAL = frozenset({Fact.LOOP, Fact.WIRING, Fact.TOKENS, Fact.RANKS, Fact.SAMPLER})
+
 #: Facts of a tensor of the batch, in the order of :func:`trema.core.reduce.tensor_statistics`.
 TENSOR_STATISTICS = (
     "min",

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from trema.core.facts import SITUATIONAL
 from trema.core.numbers import percent
 from trema.sinks.text import harmless, place, prose, source_line
 
@@ -227,10 +228,13 @@ def _coverage(document: Mapping[str, Any], found: bool) -> Iterator[RenderableTy
     from rich.text import Text
 
     clear, skipped = document.get("clear", []), document.get("not_assessed", [])
+    apart = [item for item in skipped if SITUATIONAL.issuperset(item.get("missing") or [""])]
+    skipped = [item for item in skipped if item not in apart]
     findings = merged(document.get("findings", []))
     muted = _muted(document.get("muted", []))
     checks = f"{len(clear)} check{'s are' if len(clear) != 1 else ' is'} clear"
-    rest = f"{len(skipped)} could not be assessed{muted}"
+    without = f" · {len(apart)} do not apply here" if apart else ""
+    rest = f"{len(skipped)} could not be assessed{without}{muted}"
     if found:
         yield Text(f"found: {counts(findings)} · {checks} · {rest}")
     else:
