@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 
 import trema
 from trema.adapters.torch import patches, reduce
+from trema.adapters.torch.observer import Observer
 from trema.adapters.torch.reduce import activation_statistics, tensor_statistics, unit_max
 from trema.core import reduce as reference
 from trema.core.errors import UnknownOption, UsageError
@@ -379,3 +380,27 @@ def test_an_unmodified_script_is_watched(tmp_path: Path) -> None:
     assert top["check"] == "learning-rate-sign"
     place = top["location"]
     assert (place["file"], place["line"], place["column"]) == ("train.py", 9, 8)
+
+
+@pytest.mark.parametrize("part", ["_see_gradients", "_finish_step"])
+def test_an_error_of_ours_beside_hooks_of_the_user_harms_nothing(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ValueError("inside")
+
+    monkeypatch.setattr(Observer, part, broken)
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    run = trema.watch(model, optimizer, console=False)
+    seen: list[int] = []
+    optimizer.register_step_pre_hook(lambda *_: seen.append(0))
+    optimizer.register_step_post_hook(lambda *_: seen.append(1))
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(torch.ones(2, 4)).sum().backward()
+        optimizer.step()
+    assert seen == [0, 1] * 3
+    document = run.finish()
+    assert document is not None
+    assert document["failed_checks"][0]["error"] == "ValueError: inside"

@@ -24,3 +24,15 @@ class Hook:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (nullcontext(), "__exit__")  # takes anything, returns None
+
+
+def silence(handle: Any) -> None:
+    """Let a hook do nothing. To remove it while hooks of its kind run would raise into the caller,
+    because a dictionary that is iterated must not change its size."""
+    hooks = handle.hooks_dict_ref()
+    if hooks is not None and handle.id in hooks:
+        hooks[handle.id] = _nothing
+
+
+def _nothing(*_: Any) -> None:
+    """A hook without an effect."""

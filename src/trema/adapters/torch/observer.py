@@ -31,7 +31,7 @@ from trema.adapters.torch.describe import (
     watched_part,
 )
 from trema.adapters.torch.epochs import Epochs
-from trema.adapters.torch.hooks import Hook
+from trema.adapters.torch.hooks import Hook, silence
 from trema.adapters.torch.info import described, first_info, located
 from trema.adapters.torch.loop import Loop
 from trema.adapters.torch.marks import marks_of
@@ -81,6 +81,7 @@ class Observer:
         self.index = index
         self.step = 0
         self.armed = False
+        self._failed = False
         self._optimizer = weakref.ref(optimizer)
         self._thread = threading.get_ident()
         self._compiled = is_compiled(model)
@@ -139,8 +140,15 @@ class Observer:
             self._before_handle = optimizer.register_step_pre_hook(self._before_step)
         elif not wanted and self._forward_handle is not None:
             self._forward_handle.remove()
-            self._before_handle.remove()
+            self._drop(self._before_handle)
             self._forward_handle = self._before_handle = self._held = None
+
+    def _drop(self, handle: Any) -> None:
+        """Remove a hook of the optimizer; after an error, its hooks are perhaps running."""
+        if self._failed:
+            silence(handle)
+        else:
+            handle.remove()
 
     # description --------------------------------------------------------------------------
 
@@ -167,6 +175,7 @@ class Observer:
             with torch.no_grad():
                 action()
         except Exception as error:
+            self._failed = True
             self.session.failed("torch adapter", error)
             self.close()
         finally:
@@ -550,7 +559,7 @@ class Observer:
     def rest(self) -> None:
         """Remove every hook; the last epoch may still be told more."""
         for handle in self._handles:
-            handle.remove()
+            self._drop(handle)
         self._handles.clear()
         self._hook(False)
         self.session.guarded("torch adapter", self.loop.close)
