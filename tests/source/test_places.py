@@ -60,7 +60,7 @@ VALUES = {
     "loss = surprise(net(x), y)\n(loss / 4).backward()\n": (4, 3),
     "loss = surprise(net(x), y)\naccelerator.backward(loss)\n": (4, 3),
     "loss = -net(x).log().mean()\nloss.backward()\n": (4, 4),
-    "loss = torch.log(net(x)) + torch.log(\n  net(y))\nloss.backward()\n": (4, None),
+    "loss = (torch.log(net(x)) +\n  torch.log(net(y)))\nloss.backward()\n": (4, None),
     "def f(loss):\n  loss.backward()\n": (None, None),
 }
 
