@@ -60,7 +60,8 @@ def test_ends_are_lost_when_padding_is_the_end() -> None:
     model = TinyForCausalLM(pad=END)
     ids = [[3, 4, 5, 6, 7, END], [3, 4, END, END, END, END]]
     labels = [[i if i != END else -100 for i in row] for row in ids]
-    for mask in ({"attention_mask": MASK}, {}):
+    masks: tuple[dict[str, Any], ...] = ({"attention_mask": MASK}, {})
+    for mask in masks:
         found = numbers(model, input_ids=ids, labels=labels, **mask)
         assert found["ends"] == 2
         assert found["ends-labelled"] == 0
@@ -92,7 +93,7 @@ def test_padding_in_front_matters_to_causal_models_and_all_to_others() -> None:
     assert numbers(TinyForCausalLM(), input_ids=IDS)["unmasked"] == 0
     assert numbers(TinyForCausalLM(), input_ids=front)["unmasked"] == 0.25
     assert numbers(TinyEncoder(), input_ids=IDS)["unmasked"] == 0.25
-    ones = {"attention_mask": [[1] * 6, [1] * 6]}
+    ones: dict[str, Any] = {"attention_mask": [[1] * 6, [1] * 6]}
     assert numbers(TinyEncoder(), input_ids=IDS, **ones)["unmasked-rows"] == 0.5
     short = [[3, 4, 5, 6, PAD, PAD], [3, 4, 5, 6, 7, 8]]  # two ids may be tokens
     assert numbers(TinyEncoder(), input_ids=short)["unmasked"] == 0
