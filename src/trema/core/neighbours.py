@@ -20,7 +20,7 @@ from trema.core.datasets import TOLD, Neighbours
 #: Samples compared, largest first: two splits are compared at the same number.
 SIZES = (800, 400, 200, 100)
 #: Numbers of a sample that are compared; neighbouring ones are averaged beyond.
-WIDTH = 512
+WIDTH = 256
 #: Numbers read, at most.
 READ = 8 * 2**20
 #: Standardized values are cut here, so that no outlier decides what is near.
@@ -67,8 +67,9 @@ def neighbours(
     found: dict[str, list[float]] = {"agreement": [], "chance": [], "error": [], "distance": []}
     spread = 0.0
     doubted: list[int] = []
+    squares = _squares(x)
     for size in sizes:
-        near = _squares(x[:size])
+        near = squares[:size, :size]
         nearest = near.argmin(axis=1)
         gaps = near[np.arange(size), nearest]
         if not np.isfinite(gaps).all() or not gaps.any():
@@ -229,7 +230,7 @@ def _unusual(seen: float, shuffled: list[float]) -> float:
 
 def _shuffles(size: int) -> list[NDArray[np.int64]]:
     own = np.random.default_rng(0)  # the program's generators are left alone
-    return [own.permutation(size) for _ in range(16)]
+    return [own.permutation(size) for _ in range(12)]
 
 
 def _doubted(squares: Matrix, y: Vector) -> list[int]:
