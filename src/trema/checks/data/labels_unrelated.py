@@ -73,7 +73,7 @@ class LabelsUnrelated(Check):
     near: float = 3.0  # standard errors: may be chance
     least: float = 0.2  # agreement beyond chance where labels are in order
     nothing: float = 0.15  # of the other split's excess
-    part: float = 0.45  # of the other split's excess: a third of the labels; shifted images keep 0.59
+    part: float = 0.45  # of it: a third of the labels; that of shifted images is 0.59
     means: float = 6.0  # standard deviations: the classes are apart in the mean
     alike: float = 1.2  # spread and distances of the splits, one over the other
     bound: float = 0.12  # agreement beyond chance that both splits may at most have
