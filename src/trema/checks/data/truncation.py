@@ -65,7 +65,7 @@ class Truncation(Check):
                 f"{tokens.width} positions while others are shorter: most were likely cut",
                 Evidence(Fact.DATASET, tokens.full, limit=self.share, unit="of samples", name=name),
                 where=Where(input=name or None, split=TRAIN),
-                location=place(history.run),
+                location=history.run.place("tokenize") or place(history.run),
                 confidence="likely",
             )
 
