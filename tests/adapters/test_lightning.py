@@ -570,6 +570,21 @@ def test_a_script_is_watched_without_edits(tmp_path: Path) -> None:
     assert document["findings"][0]["location"]["line"] == 8
 
 
+@pytest.mark.slow
+def test_a_finding_may_end_a_script(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+    ran = subprocess.run(
+        [sys.executable, "-m", "trema", "run", "--stop-on", "error", str(script)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert ran.returncode == 130, ran.stderr
+    assert "ended by --stop-on: double-softmax" in ran.stderr
+
+
 def test_importing_it_loads_no_framework() -> None:
     code = "import sys, trema; trema.lightning.Watch; print([m for m in sys.modules if m in "
     code += "('torch', 'lightning', 'pytorch_lightning')])"

@@ -138,18 +138,24 @@ def _run(program: Program, recorder: Recorder) -> tuple[int, str]:
         program.run()
     except SystemExit as error:
         code = _exit_code(error)
+        if code and recorder.stopped_by is not None:  # as Lightning makes of a Ctrl-C
+            return _stopped(recorder.stopped_by)
         return code, "finished" if code == 0 else "crashed"
     except KeyboardInterrupt as error:
-        if recorder.stopped_by is None:
-            program.report(error)
-        else:
-            told = f"trema: training ended by --stop-on: {recorder.stopped_by}"
-            print(told, file=sys.stderr)
+        if recorder.stopped_by is not None:
+            return _stopped(recorder.stopped_by)
+        program.report(error)
         return INTERRUPTED, "interrupted"
     except BaseException as error:
         program.report(error)
         return 1, "crashed"
     return 0, "finished"
+
+
+def _stopped(check: str) -> tuple[int, str]:
+    """Exit code and state of a training that a finding ended."""
+    print(f"trema: training ended by --stop-on: {check}", file=sys.stderr)
+    return INTERRUPTED, "interrupted"
 
 
 def _exit_code(error: SystemExit) -> int:
