@@ -20,6 +20,7 @@ from trema.adapters.torch.batch import main_output, tensors_in
 from trema.adapters.torch.hooks import Hook
 from trema.adapters.torch.observer import Observer
 from trema.adapters.torch.origin import find_origin
+from trema.adapters.torch.ranks import runs_for_wrapper
 from trema.engine.session import Session
 from trema.source.frames import call_site
 
@@ -122,6 +123,10 @@ class ModuleObserver(Observer):
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
         if not self._open or torch.compiler.is_compiling():
+            return
+        if runs_for_wrapper():  # the whole step ran as the module's forward: no output of its own
+            if self.armed and torch.is_grad_enabled():
+                self.ranks.forward_ran()
             return
         if torch.is_grad_enabled():
             if self._called and not self._whole_ran:

@@ -12,6 +12,7 @@ from torch import nn
 
 from trema.adapters.torch import locate, patches, spawned
 from trema.adapters.torch.attach import observe
+from trema.adapters.torch.describe import watched_part
 from trema.adapters.wiring import wire
 from trema.core.config import disabled
 from trema.engine import active
@@ -71,8 +72,8 @@ def _attach(optimizer: torch.optim.Optimizer) -> None:
         model = owner_of(optimizer)
         if model is None or _inside_keras(model):
             return
-        if _is_lightning(model):
-            _attach_later(optimizer, model)
+        if _is_lightning(watched_part(model)):
+            _attach_later(optimizer, watched_part(model))
         else:
             _observe(optimizer, model)
     except Exception as error:

@@ -25,7 +25,7 @@ from torch.utils.data import (
 )
 from torch.utils.data.distributed import DistributedSampler
 
-from trema.adapters.torch import reduce
+from trema.adapters.torch import hooks, reduce
 from trema.adapters.torch.describe import clean, is_sharded, owned_parameters
 from trema.core.divergence import VALUES, compared, packed
 from trema.core.facts import Fact, Observation
@@ -47,6 +47,8 @@ OBSERVATIONS = 40
 PASSES = 8
 #: Ends of the training data that are told.
 ENDS = 3
+#: Files between a call of a module and a hook of ours on it.
+_CALLING = (hooks.__file__, nn.modules.module.__file__)
 _KNOWN_SAMPLERS = (
     DistributedSampler,
     RandomSampler,
@@ -234,6 +236,18 @@ class Ranks:
 
 
 # what is read ---------------------------------------------------------------------------------
+
+
+def runs_for_wrapper() -> bool:
+    """Whether the module whose hook runs now was called by DistributedDataParallel itself."""
+    frame = sys._getframe(2)
+    for _ in range(8):  # Trema's hook, then torch's way from a call to it
+        if frame.f_code.co_name == "_run_ddp_forward":
+            return True
+        if frame.f_back is None or not frame.f_code.co_filename.endswith(_CALLING):
+            return False
+        frame = frame.f_back
+    return False
 
 
 def _running_wrapper() -> Any:
