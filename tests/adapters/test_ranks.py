@@ -167,3 +167,62 @@ def test_watch_joins_ranks_too_and_a_name_brings_them_together(ranks: Ranks) -> 
     (run,) = list_runs(ranks.folder / ".trema")
     assert run.id == "together-1"
     assert found(document_of(run))["ranks-same-data"]["ranks"] == [0, 1]
+
+
+def test_trema_run_before_the_launcher_watches_every_process(ranks: Ranks) -> None:
+    words = ["--name", "joint", "--json", "all.json", "--fail-on", "error"]
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", str(PROGRAM)]
+    store = str(ranks.folder / "store")
+    done = subprocess.run(
+        [sys.executable, *WATCHED, *words, *launcher, "no-sampler", store],
+        cwd=ranks.folder,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 3, done.stderr
+    (run,) = list_runs(ranks.folder / ".trema")
+    assert run.name == "joint"
+    told = json.loads((ranks.folder / "all.json").read_text("utf-8"))
+    assert told["run"]["ranks"] == [0, 1]
+    assert found(told)["ranks-same-data"]["ranks"] == [0, 1]
+
+
+SPAWNING = """
+import sys, torch, torch.distributed as dist, torch.multiprocessing as mp
+from torch import nn
+def work(rank, store):
+    dist.init_process_group("gloo", init_method="file://" + store, rank=rank, world_size=2)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2))
+    net = nn.parallel.DistributedDataParallel(model)
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    generator = torch.Generator().manual_seed(rank)
+    for step in range(20):
+        x = torch.randn(16, 5 if step == 10 and rank else 8, generator=generator)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(x), x[:, :2].argmax(1)).backward()
+        optimizer.step()
+if __name__ == "__main__":
+    mp.spawn(work, (sys.argv[1],), nprocs=2)
+"""
+
+
+def test_spawned_ranks_write_the_run_of_their_parent(ranks: Ranks) -> None:
+    script = ranks.folder / "spawning.py"
+    script.write_text(SPAWNING, "utf-8")
+    done = subprocess.run(
+        [sys.executable, *WATCHED, "--json", "all.json", str(script), str(ranks.folder / "store")],
+        cwd=ranks.folder,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 1
+    (run,) = list_runs(ranks.folder / ".trema")
+    document = document_of(run)
+    assert (document["run"]["ranks"], document["run"]["state"]) == ([0, 1], "crashed")
+    crash = found(document)["crash-shape"]
+    assert (crash["ranks"], crash["location"]["line"]) == ([1], 7)
+    assert "`0` takes 8 features" in crash["message"]  # no `module.` of the wrapper
+    assert found(json.loads((ranks.folder / "all.json").read_text("utf-8"))) == found(document)
