@@ -120,7 +120,7 @@ class Observer:
         self.epochs = Epochs(self.segment, self._relocate)
         self.loop = Loop(self, optimizer)
         self.tokens = Tokens(self.inner)
-        self.ranks = Ranks(self)
+        self.ranks = Ranks(self, model if self.model is not model else None)
         self._next = self.segment.schedule.next_step
         self._forward_handle: Any = None
         self._before_handle: Any = None
