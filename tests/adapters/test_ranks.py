@@ -224,5 +224,5 @@ def test_spawned_ranks_write_the_run_of_their_parent(ranks: Ranks) -> None:
     assert (document["run"]["ranks"], document["run"]["state"]) == ([0, 1], "crashed")
     crash = found(document)["crash-shape"]
     assert (crash["ranks"], crash["location"]["line"]) == ([1], 7)
-    assert "layer `0` (`Linear`) takes 8 features" in crash["message"]  # no `module.` of the wrapper
+    assert "layer `0` (`Linear`) takes 8 features" in crash["message"]
     assert found(json.loads((ranks.folder / "all.json").read_text("utf-8"))) == found(document)
