@@ -11,12 +11,17 @@ import numpy as np
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
 from trema.checks.kernels import Kernel, kernels, series
 from trema.checks.progress import stuck, waited
-from trema.checks.sketch import Facts
-from trema.checks.sketch_runs import CHANCE, CLASSES, mlp, noisy, training
+from trema.checks.sketch import Facts, dense
+from trema.checks.sketch_runs import CHANCE, CLASSES, mlp, noisy, training, with_weights
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Kind, Severity, Where
 from trema.core.facts import Fact
 from trema.core.history import History
 from trema.core.numbers import show
+
+#: Names in models of libraries for what makes queries or keys.
+QUERIES = frozenset(
+    {"query", "key", "q_proj", "k_proj", "q_lin", "k_lin", "to_q", "to_k", "q", "k"}
+)
 
 
 @register
@@ -57,6 +62,7 @@ class VanishingGrad(Check):
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
         own = kernels(history.run) if waited(history, steps=200, epochs=3) else []
+        own = [kernel for kernel in own if not _compares(kernel)]
         if len(own) < self.least_layers:
             return
         sizes = [(k, size) for k in own if (size := self._size(history, k)) is not None]
@@ -113,3 +119,16 @@ class VanishingGrad(Check):
         yield quiet("early", training(deep, facts=fading, epochs=1, finished=False))
         two = mlp(20, 32, CLASSES)
         yield quiet("two layers", training(two, facts=fading))
+        names = ("h.0.attention.query", "h.0.attention.key", "h.0.attention.value", "fc", "out")
+        attention = with_weights(*(dense(name, 32, 32) for name in names))
+        small = (1e-9, 1e-9, 1e-3, 1e-3, 1e-2)
+        norms = {
+            (Fact.GRADIENT_NORM, k.name): np.full(320, size * k.size**0.5)
+            for k, size in zip(kernels(attention), small, strict=True)
+        }
+        yield quiet("queries of even attention", training(attention, facts=norms))
+
+
+def _compares(kernel: Kernel) -> bool:
+    """Whether weights make queries or keys: while attention is even, they get next to nothing."""
+    return kernel.layer.name.lower().split(".")[-1] in QUERIES
