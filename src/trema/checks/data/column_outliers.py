@@ -32,7 +32,6 @@ class ColumnOutliers(Check):
     title = "some rows lie far from all others in a column"
     cause = Cause.DATA
     severity = Severity.WARNING
-    preview = True
     needs = frozenset({Fact.DATASET})
     fixes = (
         Fix("look at these rows: a unit, a decimal sign or a currency may be mixed"),

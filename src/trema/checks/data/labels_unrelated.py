@@ -55,7 +55,6 @@ class LabelsUnrelated(Check):
     title = "labels do not belong to their inputs"
     cause = Cause.LABELS
     severity = Severity.CRITICAL
-    preview = True
     needs = frozenset({Fact.DATASET})
     uses: ClassVar[frozenset[Fact]] = frozenset({Fact.LOSS_KIND, Fact.METRIC})
     fixes = (
