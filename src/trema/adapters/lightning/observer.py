@@ -19,7 +19,6 @@ from trema.adapters.torch import calls, patches
 from trema.adapters.torch.batch import main_output, tensors_in
 from trema.adapters.torch.hooks import Hook
 from trema.adapters.torch.observer import Observer
-from trema.adapters.torch.origin import find_origin
 from trema.adapters.torch.ranks import runs_for_wrapper
 from trema.engine.session import Session
 from trema.source.frames import call_site
@@ -230,7 +229,7 @@ class ModuleObserver(Observer):
                 module(*args, **kwargs)
 
         try:
-            return find_origin(self.inner, self._held, dict(self._parameters()), loss_bad, run=run)
+            return self.finite.origin(self._held, loss_bad, run)
         finally:
             self._open = True
 

@@ -8,7 +8,6 @@ graph of the loss, gradients and updates are read, and everything is copied to t
 from __future__ import annotations
 
 import functools
-import math
 import threading
 import time
 import weakref
@@ -31,6 +30,7 @@ from trema.adapters.torch.describe import (
     watched_part,
 )
 from trema.adapters.torch.epochs import Epochs
+from trema.adapters.torch.finite import Finite
 from trema.adapters.torch.hooks import Hook, silence
 from trema.adapters.torch.info import described, first_info, located
 from trema.adapters.torch.loop import Loop
@@ -43,8 +43,6 @@ from trema.adapters.torch.measure import (
     part,
     tensor_facts,
 )
-from trema.adapters.torch.operations import bad_operation, operation_place
-from trema.adapters.torch.origin import all_finite, find_origin, tell_origin
 from trema.adapters.torch.ranks import Ranks
 from trema.adapters.torch.tokens import Tokens, readable
 from trema.adapters.torch.units import UnitAxes
@@ -95,14 +93,10 @@ class Observer:
         self._last_step_at = 0.0
         self._step_seconds = 0.0
         self._checks_gradients = True
-        self._nonfinite_told = False
-        self._bad_loss_told = False
-        self._assess_now = False
         self._described = False
         self._places: dict[str, CallSite] = {}
         self.known_places: dict[str, Location] = {}  # what an adapter above knows better
         self._marks: dict[str, Location] | None = None  # what was done to the model before
-        self._operation = ""  # with which the first bad loss began
         self.loss_value: float | Tensor | None = None
         self._fresh_loss: Tensor | None = None  # what a loss function gave last
         # what the model gave last without gradients; whether its inputs are kept without targets
@@ -120,6 +114,7 @@ class Observer:
         self.epochs = Epochs(self.segment, self._relocate)
         self.loop = Loop(self, optimizer)
         self.tokens = Tokens(self.inner)
+        self.finite = Finite(self)
         self.ranks = Ranks(self, model if self.model is not model else None)
         self._next = self.segment.schedule.next_step
         self._forward_handle: Any = None
@@ -292,12 +287,7 @@ class Observer:
             if fresh is not None and fresh is not loss and fresh.numel() == 1:
                 self.epochs.see_loss(value_of(fresh), training=True)
         self.loss_value = value
-        if not self._nonfinite_told and loss.is_cpu and self._nonfinite():
-            self.guard(lambda: self._find_operation(loss))
-        if self._before_handle is None and self._nonfinite() and not self._bad_loss_told:
-            optimizer = self._optimizer()
-            if optimizer is not None:
-                self.guard(lambda: self._check_finite(optimizer))
+        self.finite.backward_begins(loss)
         if self.armed:
             if "backward" not in self._places or not self.step:
                 self._note_place("backward")  # the last one before the first update counts
@@ -316,8 +306,8 @@ class Observer:
     def _before_step(self, optimizer: torch.optim.Optimizer, *given: Any) -> None:
         if self.armed:
             self.guard(lambda: self._see_gradients(optimizer, given))
-        elif self._checks_gradients or self._nonfinite():
-            self.guard(lambda: self._check_finite(optimizer))
+        elif self._checks_gradients or self.finite.bad_loss:
+            self.guard(self.finite.check)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         step = self.step
@@ -426,7 +416,8 @@ class Observer:
         return rest + tuple(Place(role=r, location=where) for r, where in known.items())
 
     def _see_gradients(self, optimizer: torch.optim.Optimizer, given: tuple[Any, ...]) -> None:
-        self._check_finite(optimizer)
+        self.finite.forget()
+        self.finite.check()
         self.loop.before_step(optimizer, given)
         parameters = self._parameters()
         limit = max(1, self.session.config.memory // 4)
@@ -464,9 +455,7 @@ class Observer:
         if self.segment.schedule.distributions:
             values |= distributions(self._samples, parameters)
         self._record(values, TRAIN)
-        if self._assess_now:
-            self._assess_now = False
-            self.segment.assess()
+        self.finite.assess()
         self._disarm()
         if self.segment.info.places and self._places.keys() - {
             p.role for p in self.segment.info.places
@@ -502,43 +491,8 @@ class Observer:
     def _parameters(self) -> list[tuple[str, Tensor]]:
         return owned_parameters(self.inner, self._optimizer())
 
-    # non-finite values --------------------------------------------------------------------
-
-    def _nonfinite(self) -> bool:
-        """Whether the loss is known to be bad; an accelerator is not waited for."""
-        return isinstance(self.loss_value, float) and not math.isfinite(self.loss_value)
-
-    def _check_finite(self, optimizer: torch.optim.Optimizer) -> None:
-        """Catch the first non-finite value at its step, before the update spreads it."""
-        value = self.loss_value
-        loss_bad = value is not None and not math.isfinite(float(value))
-        if loss_bad and not self._bad_loss_told:
-            self._bad_loss_told = True
-            self._assess_now = True
-            if not self.armed:
-                self._record({(Fact.LOSS, ""): float(value)}, TRAIN)  # type: ignore[arg-type]  # not None
-        elif not self._nonfinite_told and not loss_bad and all_finite(self._parameters()):
-            return
-        if not self._nonfinite_told:
-            self._nonfinite_told = True
-            tell_origin(self.segment, self._origin(loss_bad), self.step, self.epochs.epoch)
-        elif self._assess_now and not self.armed:
-            self._assess_now = False
-            self.segment.assess()
-
     def _origin(self, loss_bad: bool) -> dict[str, Any]:
-        found = find_origin(self.inner, self._held, dict(self._parameters()), loss_bad)
-        told = self._operation if found["kind"] == "loss" else ""
-        return {**found, "operation": told} if told else found
-
-    def _find_operation(self, loss: Tensor) -> None:
-        """Which operation of the graph made a loss that is not finite, and on which line."""
-        self._operation = bad_operation(loss)
-        site = call_site() if self._operation else None
-        place = operation_place(site, self._operation) if site is not None else None
-        if place is not None:
-            self.known_places["loss-operation"] = place
-            self._relocate()
+        return self.finite.origin(self._held, loss_bad)
 
     # loaders ------------------------------------------------------------------------------
 
