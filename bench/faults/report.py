@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from scoring import Figures, Result, by_check, figures, flag_everything, judge
 
-HALVES = ("held-out", "tuning")
+HALVES = ("fresh", "held-out", "tuning")
 
 
 def report(
@@ -31,7 +31,8 @@ def report(
     kinds: dict[str, Sequence[Result]] = {"Trema": trema, f"Umlaut's rules{one}": umlaut}
     kinds["flag everything"] = flag_everything(trema)
     for half in HALVES:
-        lines += ["", f"## {half.capitalize()} half", "", *_table(kinds, half)]
+        if any(r.program.half == half for r in trema):
+            lines += ["", f"## {TITLES[half]}", "", *_table(kinds, half)]
         if preview:
             lines += ["", "With the checks on trial (`--preview`):", ""]
             lines += _table({"Trema, preview on": preview}, half)
@@ -48,6 +49,12 @@ def report(
     return "\n".join(lines) + "\n"
 
 
+TITLES = {
+    "fresh": "Fresh pairs, never tuned on",
+    "held-out": "Held-out half, tuned on after its first measurement",
+    "tuning": "Tuning half",
+}
+
 INTRODUCTION = [
     "A program is *detected* when it raises an alarm (a finding of warning or worse that no",
     "other explains). *Cause first* and *among three* ask whether the first, or one of the",
@@ -61,11 +68,14 @@ INTRODUCTION = [
     "too narrow. *Median step* and *median seconds* are those at which the first alarm with an",
     "accepted cause was told, counted from the run's start, without the framework's import.",
     "",
-    "Read the tuning half as a regression test, not as a forecast: checks were developed with",
-    "its programs in sight, all of the older ones among them. The half of a newer pair is",
-    "decided by a hash of its name. All programs were written by the authors of the checks'",
-    "project, though not by the hands that wrote the checks; they are small and take seconds.",
-    "What the figures say about somebody's own program is less than the table makes believe.",
+    "Only the fresh pairs are a forecast: they were written without knowledge of the checks, and",
+    "nothing was tuned on them. Read the other two as regression tests. Checks were developed",
+    "with the tuning half in sight, all of the older programs among it. The held-out half, which a",
+    "hash of the pair's name decides, was measured once before anything was tuned on it",
+    "([figures](faults-held-out-first.md)); then its misses were mended. All programs were written",
+    "within this project, though not by the hands that wrote the checks; they are small and take",
+    "seconds. What the figures say about somebody's own program is less than the table makes",
+    "believe.",
 ]
 
 
@@ -73,10 +83,10 @@ def _size(results: Sequence[Result]) -> list[str]:
     faulty = {r.program.name: r.program for r in results if r.program.faults}.values()
     healthy = {r.program.name for r in results if not r.program.faults}
     hidden = [p for p in faulty if not p.visible]
-    held = [p for p in faulty if p.half == "held-out"]
+    fresh = [p for p in faulty if p.half == "fresh"]
     return [
         f"{len(faulty)} faulty programs ({len(hidden)} with a fault that cannot be seen in the "
-        f"training script, {len(held)} held out) and {len(healthy)} healthy ones."
+        f"training script, {len(fresh)} fresh) and {len(healthy)} healthy ones."
     ]
 
 
@@ -125,15 +135,12 @@ def _checks(results: Sequence[Result]) -> list[str]:
         "A firing is right on a faulty program whose label accepts its cause. Under twenty firings",
         "a share says little, whatever it is.",
         "",
-        "| check | firings | programs | precision, tuning | precision, held out | on healthy |",
-        "|---|---|---|---|---|---|",
+        "| check | firings | programs | precision, fresh | held out | tuning | on healthy |",
+        "|---|---|---|---|---|---|---|",
     ]
     halves = {h: by_check([r for r in results if r.program.half == h]) for h in HALVES}
     for check, (share, programs, wrong) in by_check(results).items():
-        told = [
-            str(halves[half][check][0]) if check in halves[half] else "–"
-            for half in ("tuning", "held-out")
-        ]
+        told = [str(halves[half][check][0]) if check in halves[half] else "–" for half in HALVES]
         lines.append(f"| {check} | {share.whole} | {programs} | {' | '.join(told)} | {wrong} |")
     return lines
 

@@ -1,6 +1,6 @@
 """Recall by fault and alarms per healthy run, over real programs.
 
-    python bench/faults/run.py [--only PATTERN] [--half tuning|held-out] [--seed N ...] [--preview]
+    python bench/faults/run.py [--only PATTERN] [--half HALF] [--seed N ...] [--preview]
 
 Each program runs unmodified under ``trema run`` in a child of a process that has imported the
 frameworks, with the JSON document as its result. Results are kept by content hash in
@@ -124,7 +124,7 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="part of a pair's name")
-    parser.add_argument("--half", default="", choices=["", "tuning", "held-out"])
+    parser.add_argument("--half", default="", choices=["", "tuning", "held-out", "fresh"])
     parser.add_argument("--seed", type=int, nargs="+", default=[0], help="0 is the seed as written")
     parser.add_argument("--preview", action="store_true", help="also with the checks on trial")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
