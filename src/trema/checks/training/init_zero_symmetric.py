@@ -55,6 +55,7 @@ class InitZeroSymmetric(Check):
         torch="nn.init",
         keras="layers/initializers",
     )
+    first: int = 2  # the first observed step, at most: later nothing is known of the beginning
     steps: int = 4  # observed steps, all with equal units; one update parts units that can part
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
@@ -84,9 +85,12 @@ class InitZeroSymmetric(Check):
         )
 
     def _equal(self, history: History, layer: Layer) -> bool:
-        """Whether every unit had the same greatest value in every step; where all are zero,
-        the weights must have begun at zero, for a dead layer looks alike."""
-        _, highest = history.array(Fact.UNIT_MAX, layer.name, last=2 * self.steps)
+        """Whether every unit had the same greatest value in every step from the first on: units
+        that saturate become equal later. Where all are zero, the weights must have begun at zero,
+        for a dead layer looks alike."""
+        observed, highest = history.array(Fact.UNIT_MAX, layer.name)
+        if len(observed) and observed[0] > self.first:
+            return False
         if highest.ndim != 2 or highest.shape[1] < 2 or len(highest) < self.steps:
             return False
         if not np.isfinite(highest).all():
@@ -122,6 +126,8 @@ class InitZeroSymmetric(Check):
         yield quiet("zeros that one update parts, as in a residual branch", case(parted))
         yield quiet("only the output layer began at zero", case(rng.random((8, 32))))
         yield quiet("two steps", case(same[:2]))
+        saturated = np.concatenate([rng.random((1, 32)), np.ones((11, 32))])
+        yield quiet("different at first, then all at the end of tanh", case(saturated))
         late = training(
             losses=noisy(CHANCE, steps=8),
             facts={(Fact.UNIT_MAX, "fc1"): same, (Fact.LEARNING_RATE, "0.0"): [0.0] * 8},
