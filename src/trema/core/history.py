@@ -22,7 +22,7 @@ from trema.core.facts import (
 #: Values kept of one fact of one name. Past it every second value of the older half is dropped,
 #: so that the beginning and the recent past both stay visible.
 CAPACITY = 1024
-#: Per-unit arrays are wide; only the recent ones are used by any check.
+#: Per-unit arrays are wide; beside the first one only the recent ones are used by any check.
 ARRAY_CAPACITY = 64
 
 
@@ -42,7 +42,7 @@ class Series:
         self._values.append(value)
         self._wide = self._wide or isinstance(value, np.ndarray)
         if self._wide and len(self.steps) > ARRAY_CAPACITY:
-            del self.steps[0], self._values[0]
+            del self.steps[1], self._values[1]  # the first shows how units began
         elif len(self.steps) > CAPACITY:
             half = CAPACITY // 2
             self.steps[:half] = self.steps[:half:2]

@@ -55,7 +55,6 @@ class InitZeroSymmetric(Check):
         torch="nn.init",
         keras="layers/initializers",
     )
-    first: int = 2  # the first observed step, at most: later nothing is known of the beginning
     steps: int = 4  # observed steps, all with equal units; one update parts units that can part
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
@@ -89,7 +88,7 @@ class InitZeroSymmetric(Check):
         that saturate become equal later. Where all are zero, the weights must have begun at zero,
         for a dead layer looks alike."""
         observed, highest = history.array(Fact.UNIT_MAX, layer.name)
-        if len(observed) and observed[0] > self.first:
+        if len(observed) and observed[0] > 0:
             return False
         if highest.ndim != 2 or highest.shape[1] < 2 or len(highest) < self.steps:
             return False
