@@ -147,12 +147,13 @@ def stuck(
     if not known and not history.finished:
         return None  # a loss of one's own may be of any shape
     found = progress(history)
-    if found is None or found.below or found.falling or _answers_improve(history):
+    if found is None or found.below or found.falling or answers_improve(history):
         return None
     return found
 
 
-def _answers_improve(history: History) -> bool:
+def answers_improve(history: History) -> bool:
+    """Whether an accuracy has risen by a tenth."""
     for name in history.names(Fact.METRIC):
         if name in ACCURACIES or name.lower().endswith(("accuracy", "acc")):
             _, values = history.array(Fact.METRIC, name)

@@ -18,7 +18,13 @@ _ARGUMENTS: dict[Cause, tuple[tuple[str, int | None], ...]] = {
     ),
     Cause.ACTIVATION: (("activation", None),),
     Cause.ARCHITECTURE: (("activation", None),),
-    Cause.REGULARIZATION: (("p", 0), ("rate", 0), ("dropout", None)),
+    Cause.REGULARIZATION: (
+        ("weight_decay", None),
+        ("kernel_regularizer", None),
+        ("p", 0),
+        ("rate", 0),
+        ("dropout", None),
+    ),
     Cause.NUMERICS: (("dtype", None),),
     Cause.BUDGET: (("batch_size", None), ("epochs", None)),
 }

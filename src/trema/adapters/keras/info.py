@@ -28,6 +28,7 @@ def run_info(model: Any, graph: ModelGraph, names: dict[int, str], call: FitCall
     optimizer = optimizer_info(model, call.callbacks)
     if optimizer is not None:
         optimizer = locate.locate_optimizer(optimizer, model, compile_place, files)
+        optimizer = locate.locate_schedule(optimizer, call.callbacks)
     loss = loss_info(model)
     if loss is not None:
         loss = locate.locate_loss(loss, model, compile_place, files)

@@ -137,6 +137,13 @@ def function_name(value: Any) -> str | None:
     return str(name or type(value).__name__).lower()
 
 
+def _number_of(value: Any) -> float | None:
+    try:
+        return float(value) if value is not None else None
+    except Exception:  # a regularizer of the user may keep anything
+        return None
+
+
 def config_of(op: Any, kind: str) -> dict[str, Any]:
     """Settings under the names that all frameworks share."""
     op = unwrapped(op)
@@ -159,6 +166,10 @@ def config_of(op: Any, kind: str) -> dict[str, Any]:
         if hasattr(op, "kernel_size"):
             config["kernel"] = tuple(op.kernel_size)
         config["bias"] = bool(getattr(op, "use_bias", True))
+        squares = getattr(getattr(op, "kernel_regularizer", None), "l2", None)
+        penalty = _number_of(squares)
+        if penalty:
+            config["penalty"] = penalty  # times the sum of the squared weights
     if getattr(op, "data_format", None):
         config["channels"] = str(op.data_format).removeprefix("channels_")
     if kind in ("dropout", "attention", "recurrent") and hasattr(op, "rate"):

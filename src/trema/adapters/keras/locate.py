@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Sequence
+from types import CodeType
 from typing import Any
 
 import keras
@@ -134,6 +135,34 @@ def locate_optimizer(
         own = argument(place, "optimizer", 0)
         rate_place = rate_place or own
     return dataclasses.replace(info, location=own or place, learning_rate_location=rate_place)
+
+
+def locate_schedule(info: OptimizerInfo, callbacks: Sequence[Any]) -> OptimizerInfo:
+    """The optimizer with the place at which a callback's function returns its learning rate."""
+    for callback in callbacks:
+        if type(callback) is not keras.callbacks.LearningRateScheduler:
+            continue
+        code = getattr(getattr(callback, "schedule", None), "__code__", None)
+        tree = source_tree(code.co_filename) if isinstance(code, CodeType) else None
+        if tree is None or not isinstance(code, CodeType) or not is_user_file(code.co_filename):
+            continue
+        found = [
+            node
+            for node in ast.walk(tree.tree)
+            if getattr(node, "lineno", 0) == code.co_firstlineno
+        ]
+        values = [
+            value
+            for function in found
+            if isinstance(function, ast.FunctionDef) and function.name == code.co_name
+            for node in ast.walk(function)
+            if isinstance(node, ast.Return) and (value := node.value) is not None
+        ]
+        values += [node.body for node in found if isinstance(node, ast.Lambda)]
+        if len(values) == 1:
+            place = tree.location(values[0])
+            return dataclasses.replace(info, learning_rate_location=place)
+    return info
 
 
 def _written_rate(rate: float) -> float:

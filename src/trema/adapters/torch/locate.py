@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from trema.adapters.torch import marks
+from trema.adapters.torch.calls import schedulers_of
 from trema.adapters.torch.describe import leaves
 from trema.core.diagnosis import Location
 from trema.core.facts import Layer
@@ -25,6 +26,7 @@ from trema.source.syntax import argument
 
 #: Where objects were made, known when Trema was there first (``trema run``).
 made = Sites()
+_CYCLIC = torch.optim.lr_scheduler.CyclicLR
 _noted: set[type] = set()  # whose construction is noted
 
 
@@ -142,6 +144,15 @@ def locate_optimizer(
     if place is None:
         return None, None
     return place, argument(place, "lr", 1)
+
+
+def cycle_peak(optimizer: torch.optim.Optimizer) -> Location | None:
+    """The peak given to a schedule that sets every rate itself, whatever the optimizer says."""
+    for kind, position in ((torch.optim.lr_scheduler.OneCycleLR, 1), (_CYCLIC, 2)):
+        for scheduler in schedulers_of(optimizer):
+            if type(scheduler) is kind and (site := site_of(scheduler)) is not None:
+                return argument(site, "max_lr", position) or site
+    return None
 
 
 def data_location(loader: DataLoader[Any] | None) -> Location | None:

@@ -21,6 +21,11 @@ from trema.source.syntax import argument
 
 #: Functions of ``nn.init`` that give all values alike.
 _ALIKE = ("zeros_", "ones_", "constant_")
+#: Those that draw them; the layers themselves call these too, which tells nothing.
+_DRAWN = (
+    "normal_", "uniform_", "trunc_normal_", "orthogonal_", "xavier_normal_", "xavier_uniform_",
+    "kaiming_normal_", "kaiming_uniform_",
+)  # fmt: skip
 #: Parameters whose first values are told, at most.
 _MOST = 64
 
@@ -61,8 +66,8 @@ def record() -> None:
     for name in ("half", "bfloat16", "double"):
         _patch_cast(name, lambda args: 0)
     _patch_cast("to", _dtype_position)
-    for name in _ALIKE:
-        _patch_initial(name)
+    for name in (*_ALIKE, *_DRAWN):
+        _patch_initial(name, by_user=name in _DRAWN)
 
 
 def _dtype_position(args: tuple[Any, ...]) -> int | None:
@@ -82,12 +87,13 @@ def _patch_cast(name: str, position: Callable[[tuple[Any, ...]], int | None]) ->
     setattr(nn.Module, name, cast)
 
 
-def _patch_initial(name: str) -> None:
+def _patch_initial(name: str, by_user: bool) -> None:
     original = getattr(nn.init, name)
 
     @functools.wraps(original)
     def initialize(tensor: Tensor, *args: Any, **options: Any) -> Any:
-        if isinstance(tensor, nn.Parameter) and tensor.ndim > 1:
+        told = not by_user or is_user_file(sys._getframe(1).f_code.co_filename)
+        if told and isinstance(tensor, nn.Parameter) and tensor.ndim > 1:
             values.note(tensor)
         return original(tensor, *args, **options)
 

@@ -7,6 +7,7 @@ graph of the loss, gradients and updates are read, and everything is copied to t
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 import time
@@ -397,6 +398,10 @@ class Observer:
             self._output,
             self._shapes,
         )
+        optimizer, known = self._optimizer(), self.segment.info.optimizers
+        peak = locate.cycle_peak(optimizer) if optimizer is not None and len(known) == 1 else None
+        if peak is not None:  # the schedule was made after the optimizer
+            changes["optimizers"] = (dataclasses.replace(known[0], learning_rate_location=peak),)
         self._described = True
         self._graph_outputs = {}
         self._shapes = {}

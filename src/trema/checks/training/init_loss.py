@@ -9,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
+from trema.checks.kernels import WEIGHTED, kernels
 from trema.checks.sketch_runs import CHANCE, noisy, training
-from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Kind, Severity
-from trema.core.facts import Fact, RunInfo
+from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Kind, Location, Severity
+from trema.core.facts import Fact, Layer, RunInfo
 from trema.core.history import History
 from trema.core.numbers import show
 
@@ -35,7 +36,9 @@ class InitLoss(Check):
     severity = Severity.WARNING
     kind = Kind.SYMPTOM
     needs = frozenset({Fact.LOSS, Fact.LOSS_KIND})
-    uses: ClassVar[frozenset[Fact]] = frozenset({Fact.OUTPUT_STD, Fact.OUTPUT_MIN, Fact.DATASET})
+    uses: ClassVar[frozenset[Fact]] = frozenset(
+        {Fact.OUTPUT_STD, Fact.OUTPUT_MIN, Fact.DATASET, Fact.ACTIVATION_STD, Fact.INPUT_STD}
+    )
     explains: ClassVar[frozenset[str]] = frozenset({"loss-flat", "exploding-grad"})
     fixes = (
         Fix("scale the inputs to about one, and keep the default initializers"),
@@ -52,6 +55,7 @@ class InitLoss(Check):
     first: int = 4  # steps that must all be above it
     spread: float = 1.5  # standard deviation of the first logits; initial weights give below 1
     least: float = 1e-3  # least probability of the first outputs: some class is ruled out
+    growth: float = 8.0  # times the spread of what a layer reads; initial weights give about one
     observed: int = 16  # observed steps before it is told
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
@@ -70,7 +74,7 @@ class InitLoss(Check):
         yield self.diagnosis(
             message,
             Evidence(Fact.LOSS, float(begin[0]), limit=self.times * chance, step=int(steps[0])),
-            location=history.run.place("model", "fit", "step"),
+            location=self._blown_up(history) or history.run.place("model", "fit", "step"),
             confidence="measured",
         )
 
@@ -91,6 +95,32 @@ class InitLoss(Check):
         if not spread > self.spread:
             return None
         return f"; outputs begin with a standard deviation of {show(spread)}"
+
+    def _blown_up(self, history: History) -> Location | None:
+        """Where the layer that makes values larger by most got its first weights, else where it
+        was made; None when no layer stands out, or its inputs were not seen."""
+        spreads = [
+            (layer, float(std[0]))
+            for layer in history.run.layers
+            if layer.kind in WEIGHTED | {"embedding"}
+            for std in [history.array(Fact.ACTIVATION_STD, layer.name)[1]]
+            if len(std) and np.isfinite(std[0])
+        ]
+        _, inputs = history.array(Fact.INPUT_STD, next(iter(history.names(Fact.INPUT_STD)), ""))
+        before = max(1.0, float(inputs[0])) if len(inputs) else None
+        found: tuple[float, Layer] | None = None
+        for layer, spread in spreads:
+            ids = layer.kind == "embedding"  # its inputs are numbers of rows
+            growth = spread if ids else spread / before if before is not None else 0.0
+            if growth > self.growth and (found is None or growth > found[0]):
+                found = growth, layer
+            before = max(1.0, spread)
+        if found is None:
+            return None
+        layer = found[1]
+        own = [k.name for k in kernels(history.run) if k.layer.name == layer.name]
+        marked = [place for name in own if (place := history.run.place(f"initial:{name}"))]
+        return marked[-1] if marked else layer.location
 
     def _chance(self, history: History) -> float | None:
         loss = history.run.loss

@@ -91,7 +91,7 @@ class InitVariance(Check):
             f"{inputs} inputs to a unit about {show(usual)} keeps values at their size",
             Evidence("initial-gain", gain, limit=limit, name=kernel.name, step=0),
             where=Where(layer=kernel.layer.name),
-            location=kernel.layer.location,
+            location=history.run.place(f"initial:{kernel.name}") or kernel.layer.location,
             confidence="measured" if gain > limit else "likely",
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
+from trema.checks.learning_rates import observed_rates
 from trema.checks.progress import LEAST_DROP, stuck
 from trema.checks.sketch_runs import CHANCE, noisy, training
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Kind, Severity
@@ -33,7 +34,9 @@ class LossFlat(Check):
     severity = Severity.WARNING
     kind = Kind.SYMPTOM
     needs = frozenset({Fact.LOSS})
-    uses: ClassVar[frozenset[Fact]] = frozenset({Fact.METRIC, Fact.TARGET_STD, Fact.LOSS_KIND})
+    uses: ClassVar[frozenset[Fact]] = frozenset(
+        {Fact.METRIC, Fact.TARGET_STD, Fact.LOSS_KIND, Fact.LEARNING_RATE}
+    )
     explains: ClassVar[frozenset[str]] = frozenset({"underfitting"})
     fixes = (
         Fix("try learning rates 10 times higher and lower"),
@@ -50,6 +53,7 @@ class LossFlat(Check):
     )
     steps: int = 1000  # training steps: a small LSTM that adds two numbers begins after 350
     epochs: int = 5  # finished epochs
+    zero: int = 20  # observed steps, all at a learning rate of zero
     end: int = 100  # training steps when training is over
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
@@ -60,11 +64,18 @@ class LossFlat(Check):
         message += f"step {found.step}"
         if found.baseline is not None:
             message += f"; a constant prediction reaches {show(found.baseline)}"
+        rates = list(observed_rates(history))
+        still = [r for r in rates if len(r.steps) >= self.zero and not r.values.any()]
+        place = history.run.place("fit", "loop", "step")
+        if still and len(still) == len(rates):
+            message += f"; the learning rate was 0 in all {len(still[0].steps)} observed steps"
+            own = still[0].optimizer
+            place = own.learning_rate_location or own.location or place
         limit = found.bar - LEAST_DROP * abs(found.bar)
         yield self.diagnosis(
             message,
             Evidence(Fact.LOSS, found.now, limit=limit, step=found.step),
-            location=history.run.place("fit", "loop", "step"),
+            location=place,
             confidence="likely" if found.baseline is not None else "possible",
         )
 
