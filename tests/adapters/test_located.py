@@ -52,6 +52,13 @@ ZERO = """
 for parameter in net.parameters():
     nn.init.zeros_(parameter)  # HERE
 """
+DRAWN = """
+for part in (net[0], net[2]):
+    nn.init.normal_(part.weight, std=9.0)  # HERE
+"""
+PEAK = """
+cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e3, total_steps=100)  # HERE
+"""
 LOG = LOOP.replace("ce(net(a), b)", "gap(net(a), b)").replace(
     "ce = nn.CrossEntropyLoss()",
     "def gap(s, b):\n    p = s.relu()\n    return -p.log().mean()  # HERE\n",
@@ -62,6 +69,16 @@ PROGRAMS = {
     "dtype": (COMMON + HALF + SGD + LOOP, "parameter-dtype", "precision"),
     "cut": (COMMON + CUT + SGD + LOOP, "unused-layer", None),
     "zero": (COMMON + PLAIN + ZERO + SGD + LOOP, "init-zero-symmetric", None),
+    "drawn": (
+        COMMON + PLAIN + DRAWN + SGD.replace('run["fit"]["rate"]', "1e-5") + LOOP,
+        "init-loss",
+        None,
+    ),
+    "peak": (
+        COMMON + PLAIN + SGD + PEAK + LOOP + "        cycle.step()\n",
+        "learning-rate-range",
+        None,
+    ),
     "log": (COMMON + PLAIN + SGD + LOG, "nonfinite-loss", None),
 }
 SETTINGS = """\
