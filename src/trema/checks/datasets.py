@@ -19,6 +19,8 @@ from trema.core.sketching import Split, sketch
 #: Rows of passing batches from which something can be said about all data; of validation data
 #: two batches are seen.
 FEW = {TRAIN: 200, VALIDATION: 50}
+#: Tokens of a sample, on average, below which hardly anything of it is left.
+FEW_TOKENS = 4.0
 _read: dict[int, tuple[Mapping[str, Any], DataSketch]] = {}
 
 
@@ -79,6 +81,17 @@ def tables(history: History, found: DataSketch) -> dict[str, Columns]:
     }
 
 
+def features(history: History, found: DataSketch) -> dict[str, Columns]:
+    """Features of inputs that are series of numbers."""
+    if history.run.inputs in ("text", "image"):
+        return {}
+    return {
+        name: one.columns
+        for name, one in found.inputs.items()
+        if one.form == "series" and one.columns is not None
+    }
+
+
 def like_pixels(columns: Columns) -> bool:
     """Whether columns look like pixels, counts or one-hot codes, which are often empty: most of
     them begin at the same number, most have two values, or they can be a flattened image."""
@@ -101,7 +114,8 @@ def informative(history: History, found: DataSketch) -> bool:
         if one.form in ("image", "series"):
             return True
         if one.tokens is not None and is_ids(history, name):
-            return one.tokens.width >= 8 and one.tokens.high >= 32
+            filled = one.tokens.width * (1 - one.tokens.pad)  # rows of a word or two are alike
+            return one.tokens.width >= 8 and one.tokens.high >= 32 and filled >= FEW_TOKENS
         if one.columns is not None:
             repeated = found.repeats.count / found.samples if found.repeats is not None else 0.0
             rows = min(found.read, 2048) * (1 - repeated)

@@ -38,6 +38,8 @@ DISTINCT_ROWS = 2048
 #: Distance of a repeated number to the others, over their range. The zeros that stand for missing
 #: values in the diabetes table of the Pima have 0.37, and are near enough to be lived with.
 SPIKE_GAP = 0.45
+#: That distance in series, whose events may be far from what is usual.
+SERIES_GAP = 2.0
 #: Bytes converted at a time.
 CHUNK_BYTES = 8 * 2**20
 
@@ -123,6 +125,8 @@ def sketch_input(
         tokens = _tokens(rows, few, columns, stride)
     elif form != "other" and len(few):
         columns = _columns(_by_channel(few, form), names)
+        if form == "series":
+            spikes = _series_spikes(few, columns, step)
     found = InputSketch(
         shape=shape,
         dtype=str(array.dtype),
@@ -236,6 +240,34 @@ def _spikes(rows: np.ndarray, columns: Columns, step: int) -> tuple[Spike, ...]:
                         )
                     )
     return tuple(found[:TOLD])
+
+
+def _series_spikes(rows: np.ndarray, columns: Columns, step: int) -> tuple[Spike, ...]:
+    """Numbers of a feature of series that are far from all its others, in the midst of the series.
+
+    Zeros, and what fills a series up at one of its ends, are padding. ``rows`` are samples.
+    """
+    found = []
+    length = rows.shape[1]
+    for spike in _spikes(_by_channel(rows, "series"), columns, 1):
+        here = rows[:, :, spike.column] == spike.value
+        ends = np.minimum.accumulate(here, axis=1) | np.minimum.accumulate(
+            here[:, ::-1], axis=1
+        )[:, ::-1]  # fmt: skip
+        inside = int((here & ~ends).sum())
+        if not spike.value or spike.gap < SERIES_GAP or inside < max(5, 0.5 * here.sum()):
+            continue
+        at = np.flatnonzero(here.any(axis=1))
+        found.append(
+            Spike(
+                column=spike.column,
+                value=spike.value,
+                count=len(at) * step,
+                gap=spike.gap,
+                rows=tuple(int(row) * step for row in at[:TOLD]),
+            )
+        )
+    return tuple(found) if length >= 3 else ()
 
 
 def _alone(rest: NDArray[np.float64], count: int) -> bool:

@@ -58,6 +58,8 @@ class Loop:
         self._begun: list[tuple[Tensor, Tensor]] = []  # parameters and their first values
         self._passes = self._thrown = 0  # backward passes before the first step
         self._looks = 0
+        self._look_next: set[int] = set()
+        self._held = 0  # parameters of the model that the optimizer held at the sampled step before
         self._told: dict[str, Any] = {}
         self._foreign_pass: list[int] | None = None  # forward and backward passes in validation
         self._evaluated = (-1, 0)
@@ -126,12 +128,13 @@ class Loop:
         self._leaf = self._leaf or loss.grad_fn is None
         given = self._observer._fresh_loss is loss
         self._fresh = self._fresh and given and not self._summed()
+        site = call_site()
+        key = (id(site.code), site.instruction) if site is not None else None
         if len(self._sites) < 4:
-            site = call_site()
-            self._sites.add((id(site.code), site.instruction) if site is not None else None)
+            self._sites.add(key)
         self._mode = self._modes.in_eval()
         self._mark(loss)
-        self._owners.see_graph(loss)
+        self._owners.see_graph(loss, key)
 
     def _summed(self) -> bool:
         call = self._observer._loss_call
@@ -271,7 +274,10 @@ class Loop:
             self._place("scheduler", locate.made.site(schedulers[0]))
         self._begun = []
         self._looks += 1
-        if self._looks - 1 in LOOK_AT:
+        held_before, self._held = self._held, len(self._observer._before)
+        if self._held < held_before:  # a part of the model was replaced
+            self._look_next = {self._looks - 1, self._looks, self._looks + 4}
+        if self._looks - 1 in LOOK_AT | self._look_next:
             self._look(optimizer)
         return {(Fact.LOOP, name): value for name, value in found.items()}
 
@@ -285,14 +291,17 @@ class Loop:
             self._tokens.popleft()
         return sum(token() is not None for at, token in self._tokens if at <= step - 2)
 
-    def _look(self, optimizer: torch.optim.Optimizer) -> None:
+    def _look(self, optimizer: torch.optim.Optimizer, *, last: bool = False) -> None:
         others = [
             (other, loop._observer.step)
             for loop in _loops
             if loop is not self and (other := loop._optimizer()) is not None
         ]
-        data = self._owners.look(optimizer, [other for other, _ in others])
-        data["twice"] = self._owners.shared(optimizer, others)
+        twice = self._owners.shared(optimizer, others)
+        data = self._owners.look(
+            optimizer, [other for other, _ in others], beside=bool(twice), last=last
+        )
+        data["twice"] = twice
         if data != self._told:
             self._told = data
             self._observe(fact=Fact.WIRING, **data)
@@ -345,7 +354,7 @@ class Loop:
         if optimizer is not None and self._observer.step == 0 and self._passes >= 8:
             self._tell_no_step(optimizer)
         if optimizer is not None and self._looks > 1:
-            self._look(optimizer)
+            self._look(optimizer, last=True)
         self._foreign_pass = None
         self.disarm()
         self._tokens.clear()

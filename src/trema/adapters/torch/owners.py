@@ -18,8 +18,13 @@ from trema.adapters.torch.describe import clean, is_sharded
 
 #: Values of each parameter that are kept to see whether it moves.
 KEPT = 256
+#: Lines with a ``backward`` whose graphs are walked.
+LINES = 4
 #: Parameters named in an observation.
 NAMED = 50
+
+#: Identities of all parameters that an optimizer seen was made with; some may be gone.
+_ever: set[int] = set()
 
 
 class Owners:
@@ -28,32 +33,62 @@ class Owners:
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         self.model = model
         own = held([optimizer])
+        _ever.update(own)
         self._kept: dict[str, tuple[nn.Parameter, Tensor, bool, bool]] = {}
         for name, p, module, hidden in _all_parameters(model):
             if p.requires_grad and id(p) not in own:
                 self._kept[name] = (p, _head(p).clone(), untrained(module), hidden)
         self._shared_steps: dict[int, int] = {}
-        self._walked = False
+        self._walked: dict[Any, set[str]] = {}  # line of backward -> parameters outside the model
+        self._beside: set[str] = set()  # of them, those that the first loss does not depend on
+        self._latest: set[str] = set()
 
-    def see_graph(self, loss: Tensor) -> None:
-        """Find parameters outside the model that the loss depends on; once, from the first loss."""
-        if self._walked or loss.grad_fn is None:
+    def see_graph(self, loss: Tensor, line: Any = None) -> None:
+        """Find parameters outside the model that the loss depends on; once for each line."""
+        self._latest = self._walked.get(line, set())
+        if line in self._walked or len(self._walked) >= LINES or loss.grad_fn is None:
             return
-        self._walked = True
+        first = not self._walked
+        self._latest = self._walked[line] = set()
         if any(map(is_sharded, self.model.parameters())):  # the graph holds their gathered copies
             return
         known = {id(p) for _, p, _, _ in _all_parameters(self.model)}
-        for number, p in enumerate(_reached(loss.grad_fn)):
-            if id(p) not in known and _drawn(p):  # a pretrained network in the loss is no fault
-                name = f"outside the model {number}: {'x'.join(map(str, p.shape))}"
+        kept = {id(p): name for name, (p, *_) in self._kept.items()}
+        for p in _reached(loss.grad_fn):
+            if id(p) in known or not _drawn(p):  # a pretrained network in the loss is no fault
+                continue
+            if id(p) not in kept:
+                kept[id(p)] = name = f"outside the model {len(kept)}: " + "x".join(
+                    map(str, p.shape)
+                )
                 self._kept[name] = (p, _head(p).clone(), True, True)
+                if not first:
+                    self._beside.add(name)
+            self._latest.add(kept[id(p)])
 
     def look(
-        self, mine: torch.optim.Optimizer, others: Iterable[torch.optim.Optimizer]
+        self,
+        mine: torch.optim.Optimizer,
+        others: Iterable[torch.optim.Optimizer],
+        *,
+        beside: bool = False,
+        last: bool = False,
     ) -> dict[str, Any]:
-        """What ``Fact.WIRING`` says of parameters that no optimizer moves."""
+        """What ``Fact.WIRING`` says of parameters that no optimizer moves.
+
+        beside : whether another optimizer moves the same parameters as this one; then it was
+            perhaps meant for others that the loss of the step that was just made depends on
+        last : whether no look follows; then a layer that replaced another, as torch draws it,
+            counts as standing still though it was not met before
+        """
         owned = held([mine, *others])
         parameters = list(_all_parameters(self.model))
+        inside = {id(p) for _, p, _, _ in parameters}
+        if last and any(key not in inside for key in held([mine])):
+            for name, p, module, hidden in parameters:
+                met = id(p) in _ever or (name in self._kept and self._kept[name][0] is p)
+                if not met and p.requires_grad and untrained(module):
+                    self._kept[name] = (p, _head(p).clone(), True, hidden)
         missing = [
             {"name": name, "size": p.numel(), "untrained": fresh, "hidden": hidden}
             for name, (p, before, fresh, hidden) in self._kept.items()
@@ -62,8 +97,8 @@ class Owners:
             and p.grad is not None
             and bool(p.grad.any())
             and torch.equal(_head(p), before)
+            and (name not in self._beside or (beside and name in self._latest))
         ]
-        inside = {id(p) for _, p, _, _ in parameters}
         known = {id(p) for p, *_ in self._kept.values()}
         for name, p, module, hidden in parameters:  # put in after the optimizer was made:
             if p.requires_grad and id(p) not in owned and id(p) not in known:

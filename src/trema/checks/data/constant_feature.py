@@ -14,6 +14,7 @@ from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Wher
 from trema.core.facts import TRAIN, VALIDATION, Fact, RunInfo
 from trema.core.history import History
 from trema.core.numbers import show
+from trema.core.sketching import DISTINCT_ROWS
 
 
 @register
@@ -41,7 +42,10 @@ class ConstantFeature(Check):
     snippets = snippets_beside(__file__)
     links = Links(search="constant feature column zero variance", torch="std", keras="ops/numpy")
     rows: int = 50  # rows read; fewer may agree by chance
-    most: float = 0.25  # share of the columns; beyond, the data are sparse by nature
+    most: float = 0.25  # share of the columns; beyond, the data may be sparse by nature …
+    dense: float = 0.75  # … unless all others are measurements, in a table of few columns
+    few: int = 16  # columns
+    values: float = 0.1  # distinct numbers of a measurement, as a share of the rows
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
         found = as_read(history)
@@ -50,13 +54,22 @@ class ConstantFeature(Check):
         validation = as_read(history, VALIDATION)
         for name, columns in tables(history, found).items():
             constant = np.flatnonzero(columns.constant)
-            if not len(constant) or len(constant) > max(1, self.most * len(columns)):
+            if not len(constant):
+                continue
+            most = self.dense if self._measured(columns, found.read) else self.most
+            if len(constant) > max(1, most * len(columns)):
                 continue
             if len(columns) < 2 or like_pixels(columns):
                 continue
             other = validation.inputs.get(name) if validation is not None else None
             after = other.columns if other is not None else None
             yield self._found(history, name, columns, constant, after, found.read)
+
+    def _measured(self, columns: Columns, read: int) -> bool:
+        """Whether a narrow table holds measurements only, beside its constant columns."""
+        varying = columns.distinct[~columns.constant]
+        least = max(20.0, self.values * min(read, DISTINCT_ROWS))
+        return len(columns) < self.few and len(varying) > 0 and bool((varying >= least).all())
 
     def _found(
         self,
@@ -99,6 +112,12 @@ class ConstantFeature(Check):
             given(dead + 5, y, validation=(table(100, seed=2), None)),
             severity=Severity.ERROR,
         )
+        half = x[:, :4].copy()
+        half[:, :2] = -1
+        yield fires("two of four sensors were off", given(half, y))
+        yield quiet("a sparse table of counts", given(np.floor(np.abs(half)), y))
+        wide = np.concatenate([np.zeros((400, 20)), table(columns=20)], axis=1)
+        yield quiet("half of many columns, as units that are off", given(wide, y))
         yield fires("seen in batches only", given(dead, y, source="batches"))
         yield quiet("every column varies", given(x, y))
         pixels = np.zeros((300, 64))

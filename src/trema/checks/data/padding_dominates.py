@@ -9,12 +9,20 @@ from typing import ClassVar
 import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
-from trema.checks.datasets import as_read, classes, given, is_ids, place, subject
+from trema.checks.datasets import (
+    FEW_TOKENS,
+    as_read,
+    classes,
+    given,
+    is_ids,
+    place,
+    subject,
+)
 from trema.checks.sketch import chain, dense
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
 from trema.core.facts import TRAIN, Fact, Layer, RunInfo
 from trema.core.history import History
-from trema.core.numbers import percent
+from trema.core.numbers import percent, show
 
 
 @register
@@ -34,7 +42,9 @@ class PaddingDominates(Check):
     severity = Severity.INFO
     needs = frozenset({Fact.DATASET, Fact.LAYERS})
     uses: ClassVar[frozenset[Fact]] = frozenset({Fact.INPUT_MIN})
-    preview = True
+    explains: ClassVar[frozenset[str]] = frozenset(
+        {"conflicting-labels", "duplicates", "labels-unrelated", "split-overlap"}
+    )
     fixes = (
         Fix("cut sequences at a length that most fit in, such as the 95th percentile"),
         Fix("mask the padding, or pack the sequences", caution="changes the model"),
@@ -47,6 +57,8 @@ class PaddingDominates(Check):
         keras="layers/core_layers/masking",
     )
     share: float = 0.75  # of all positions; three of four steps do nothing
+    nothing: float = 0.9  # of all positions, and …
+    few: float = FEW_TOKENS  # … tokens of a sample on average, below which the text is lost
     rows: int = 50  # samples
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
@@ -64,6 +76,10 @@ class PaddingDominates(Check):
                 f"{percent(tokens.pad)} of the positions of {subject(name)} are padding "
                 f"{place_of_it} the tokens; sequences have {tokens.width} positions"
             )
+            filled = tokens.width * (1 - tokens.pad)
+            lost = tokens.pad >= self.nothing and filled < self.few
+            if lost:
+                message += f", and a sample has {show(filled)} tokens on average"
             if behind:
                 message += ", and a recurrent layer may read all of it after the last token"
             yield self.diagnosis(
@@ -73,8 +89,8 @@ class PaddingDominates(Check):
                 ),
                 where=Where(input=name or None, split=TRAIN),
                 location=place(history.run),
-                severity=Severity.WARNING if behind else Severity.INFO,
-                confidence="possible" if behind else "measured",
+                severity=Severity.WARNING if lost else Severity.INFO,
+                confidence="measured",
             )
 
     @staticmethod
@@ -83,11 +99,14 @@ class PaddingDominates(Check):
         y = classes(300)
         short = _ids(30)
         yield fires("reviews of a few words", given(short, y, run), severity=Severity.INFO)
+        yield fires(
+            "only the last words are left", given(_ids(1), y, run), severity=Severity.WARNING
+        )
         after = short[:, ::-1].copy()
         yield fires(
             "padded behind, read by a recurrent net",
             given(after, y, _run("recurrent")),
-            severity=Severity.WARNING,
+            severity=Severity.INFO,
         )
         yield quiet("half is padding", given(_ids(110), y, run))
         yield quiet("no padding", given(_ids(200), y, run))

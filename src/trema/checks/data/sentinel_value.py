@@ -8,10 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
-from trema.checks.datasets import as_read, classes, given, like_pixels, place, table, tables
+from trema.checks.datasets import (
+    as_read,
+    classes,
+    features,
+    given,
+    like_pixels,
+    place,
+    sketches,
+    table,
+    tables,
+)
 from trema.core.datasets import Columns, Spike
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
-from trema.core.facts import TRAIN, Fact
+from trema.core.facts import TRAIN, Fact, RunInfo
 from trema.core.history import History
 from trema.core.numbers import show
 
@@ -42,13 +52,15 @@ class SentinelValue(Check):
     )
     least: int = 3  # rows with that number
     most: float = 0.5  # share of the rows
-    gap: float = 0.45  # to the nearest other number, over the range of all others
+    gap: float = 0.45  # to the nearest other number, over the range of all others; in series 2
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
-        found = as_read(history)
+        # a number met again and again, far from all others, is one in few batches too
+        seen = [s for s in sketches(history, TRAIN) if s.source != "beneath" and s.read >= 50]
+        found = as_read(history) or (seen[0] if seen else None)
         if found is None or found.read < 50:
             return
-        known = tables(history, found)
+        known = tables(history, found) | features(history, found)
         for name, one in found.inputs.items():
             columns = known.get(name)
             spikes = [
@@ -56,9 +68,9 @@ class SentinelValue(Check):
                 for s in one.spikes
                 if s.count >= self.least
                 and s.gap >= self.gap
-                and s.count <= self.most * found.samples
+                and (one.form == "series" or s.count <= self.most * found.samples)
             ]
-            if columns is None or not spikes or like_pixels(columns):
+            if columns is None or not spikes or (one.form == "table" and like_pixels(columns)):
                 continue
             yield self._found(history, name, columns, spikes)
 
@@ -94,6 +106,18 @@ class SentinelValue(Check):
         yield fires("-999 for missing", given(missing, y))
         scaled = (missing - missing.mean(axis=0)) / missing.std(axis=0)
         yield fires("the same after scaling", given(scaled, y))
+        series = np.cumsum(table(130, 1), axis=0)[:, 0]
+        series[5:120:9] = -9999
+        windows = np.lib.stride_tricks.sliding_window_view(series, 12)[:, :, None]
+        run = RunInfo(inputs="sequence", outputs="regression")
+        yield fires("months without a count", given(windows, None, run))
+        yield fires("in the first batches", given(windows[:90], None, run, source="batches"))
+        short = np.random.default_rng(0).uniform(10, 20, size=(300, 12, 1))
+        short[np.arange(12) >= np.arange(300)[:, None] % 9 + 4] = -99
+        yield quiet("series that are filled up at the end", given(short, None, run))
+        calm = np.random.default_rng(1).normal(size=(300, 12, 1))
+        calm[::20, 6] = np.random.default_rng(2).normal(80, 5, size=(15, 1))
+        yield quiet("events of several sizes", given(calm, None, run))
         yield quiet("no such number", given(x, y))
         heavy = np.exp(2 * x)
         yield quiet("heavy tails", given(heavy, y))

@@ -10,12 +10,14 @@ import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
 from trema.checks.combination import SQUARED, Combination, combine, verdicts
+from trema.checks.datasets import samples
 from trema.checks.sketch_batch import ROWS, labels, logits, loss, net, one_hot, seen_as, softmax
 from trema.checks.targets import BINARY, INDICES, ONE_HOT, Targets
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
-from trema.core.facts import Fact, RunInfo
+from trema.core.facts import TRAIN, Fact, Observation, RunInfo
 from trema.core.history import History
 from trema.core.numbers import show
+from trema.core.sketching import Split, sketch
 
 #: Metrics that count right answers: whoever asks for one has classes.
 COUNTING = frozenset({"accuracy", "acc", "binaryaccuracy", "categoricalaccuracy"})
@@ -43,6 +45,7 @@ class MseClassification(Check):
         {
             Fact.TARGET_ROW_SUM_MAX,
             Fact.TARGET_STD,
+            Fact.DATASET,
             Fact.OUTPUT_MIN,
             Fact.OUTPUT_MAX,
             Fact.INPUT_MEAN,
@@ -61,11 +64,13 @@ class MseClassification(Check):
         keras="losses/probabilistic_losses",
     )
 
+    each: int = 10  # samples of each of two classes, before a column of 0 and 1 counts as labels
+
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
         seen = combine(history)
         if seen is None or seen.targets is None or seen.same_as_input:
             return
-        what = self._classes(seen, seen.targets)
+        what = self._classes(history, seen, seen.targets)
         if what is None:
             return
         yield self.diagnosis(
@@ -76,7 +81,7 @@ class MseClassification(Check):
             confidence="measured" if seen.form == ONE_HOT else "likely",
         )
 
-    def _classes(self, seen: Combination, targets: Targets) -> str | None:
+    def _classes(self, history: History, seen: Combination, targets: Targets) -> str | None:
         """What shows that the targets are classes, or None."""
         rank = len(targets.shape or ())
         if verdicts(seen, self.id):
@@ -85,11 +90,25 @@ class MseClassification(Check):
             # a batch of ones alone is a discriminator's, whose squared error is on purpose
             if rank <= 2 and targets.least_std > 0:
                 return f"0 and 1, and the model ends with {seen.function}"
+        if seen.loss.kind in SQUARED and self._yes_or_no(history, seen):
+            return "0 and 1 in all of the data, so two classes, and the model ends with no function"
         counted = {name.replace("_", "").lower() for name in seen.run.metrics} & COUNTING
         if seen.loss.kind in SQUARED and counted and seen.form in (BINARY, INDICES) and rank <= 2:
             span = f"{show(targets.minimum)} to {show(targets.maximum)}"
             return f"whole numbers {span}, of which `accuracy` counts the right ones"
         return None
+
+    def _yes_or_no(self, history: History, seen: Combination) -> bool:
+        """Whether the data themselves, and not the loop, give 0 or 1 to one linear unit."""
+        if seen.form != BINARY or seen.units != 1 or seen.function != "linear":
+            return False
+        found = samples(history)
+        labels = found.labels if found is not None else None
+        return (
+            labels is not None
+            and set(labels.counts) == {0, 1}
+            and min(labels.counts.values()) >= self.each
+        )
 
     @staticmethod
     def cases() -> Iterator[Case]:
@@ -116,6 +135,17 @@ class MseClassification(Check):
             "class numbers as values, and accuracy counted",
             seen_as(run(1, None, "accuracy"), outputs=logits(classes=1), targets=labels()),
         )
+        spam = labels(ROWS, 2)
+        in_data = Observation(
+            fact=Fact.DATASET,
+            step=0,
+            epoch=0,
+            data=sketch(Split(inputs={"": logits(classes=4)}, targets=spam), TRAIN).as_dict(),
+        )
+        linear = seen_as(
+            run(1, None), outputs=logits(classes=1), targets=two, observations=[in_data]
+        )
+        yield fires("yes-or-no labels in the data and a linear head", linear)
         yield quiet(
             "regression",
             seen_as(run(1, None), outputs=logits(classes=1), targets=logits(classes=1)),

@@ -65,6 +65,12 @@ class ParamNotOptimised(Check):
     def _why(
         self, history: History, data: Mapping[str, Any], missing: list[Mapping[str, Any]]
     ) -> str:
+        twice = data.get("twice")
+        if twice and all(str(m["name"]).startswith("outside ") for m in missing):
+            return (
+                f"the optimizer holds {twice[0]['count']} parameters that another one "
+                f"(`{twice[0]['optimizer']}`) moves as well, instead of these"
+            )
         if any(m["hidden"] for m in missing):
             return "their layers are not registered in the model, which `model.parameters()` reads"
         if data["replaced"]:
@@ -94,7 +100,7 @@ class ParamNotOptimised(Check):
         run = RunInfo(parameters=parameters)
 
         def seen(*names: str, untrained: bool = False, hidden: bool = False, replaced: int = 0,
-                 ) -> History:  # fmt: skip
+                 twice: int = 0) -> History:  # fmt: skip
             missing = [
                 {"name": f"{n}.weight", "size": 64, "untrained": untrained, "hidden": hidden}
                 for n in names
@@ -102,12 +108,17 @@ class ParamNotOptimised(Check):
             data = {
                 "missing": missing, "missing_count": len(missing), "size": 192,
                 "missing_size": 64 * len(missing), "replaced": replaced, "trainable": 3,
-                "twice": [], "repeated": [],
+                "repeated": [],
+                "twice": [{"optimizer": "Adam", "count": twice, "names": ["0"]}] if twice else [],
             }  # fmt: skip
             return looped(run, wiring=data)
 
         yield fires("the head was replaced", seen("last", untrained=True, replaced=1))
         yield fires("layers in a list", seen("blocks.0", untrained=True, hidden=True))
+        yield fires(
+            "the optimizer was given the other network",
+            seen("outside the model 0: 8x8", untrained=True, hidden=True, twice=4),
+        )
         yield fires("the last layer", seen("last"), severity=Severity.ERROR)
         yield fires(
             "a pretrained backbone below a new head",
