@@ -63,8 +63,35 @@ LOG = LOOP.replace("ce(net(a), b)", "gap(net(a), b)").replace(
     "ce = nn.CrossEntropyLoss()",
     "def gap(s, b):\n    p = s.relu()\n    return -p.log().mean()  # HERE\n",
 )
+RELU = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 6))
+
+    def forward(self, x):
+        return torch.relu(self.up(x))  # HERE
+
+net = Net()
+y = x
+"""
+SQUARED = LOOP.replace("CrossEntropyLoss", "MSELoss")
+ANEW = LOOP.replace(
+    "        loss.backward()",
+    "        loss = loss.detach().requires_grad_()  # HERE\n        loss.backward()",
+)
+SPREAD = LOOP.replace("ce(net(a), b)", "gap(net(a)[:, :1], b)").replace(
+    "ce = nn.CrossEntropyLoss()",
+    "def gap(s, b):\n    d = s - b  # HERE\n    return (d**2).mean()\n",
+)
+DROPOUT = PLAIN.replace("nn.ReLU()", "nn.Dropout()")
+STAYS = f"{LOOP}    net.eval()  # HERE\n    with torch.no_grad():\n        ce(net(x), y)\n"
 
 PROGRAMS = {
+    "relu": (COMMON + RELU + SGD + SQUARED, "output-range", None),
+    "anew": (COMMON + PLAIN + SGD + ANEW, "detached-graph", None),
+    "spread": (COMMON + PLAIN + SGD + SPREAD, "loss-broadcast", None),
+    "stays": (COMMON + DROPOUT + SGD + STAYS, "train-mode-wrong", None),
     "rate": (COMMON + PLAIN + SGD + "  # HERE" + LOOP, "learning-rate-range", "fit.rate"),
     "dtype": (COMMON + HALF + SGD + LOOP, "parameter-dtype", "precision"),
     "cut": (COMMON + CUT + SGD + LOOP, "unused-layer", None),

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from trema.core.diagnosis import Location
-from trema.source.cuts import cuts_in
+from trema.source.cuts import cuts_in, loss_cut
+from trema.source.heads import applied_in, output_call
 from trema.source.labels import labels_of
 from trema.source.loops import loop_around
 from trema.source.loss_values import loss_value, operation_in
@@ -118,3 +119,56 @@ def test_labels_are_followed_through_a_split(tmp_path: Path, given: str, line: i
     else:
         assert found.line == line
     assert call_at(found.file, fit.line) is not None
+
+
+LOST = {
+    "loss = ce(net(x), y)\nloss = loss.detach().requires_grad_(True)\nloss.backward()\n": 2,
+    "loss = ce(net(x), y)\nagain = torch.tensor(\n  loss.item())\nagain.backward()\n": 2,
+    "loss = Variable(ce(net(x), y).data, requires_grad=True)\nloss.backward()\n": 1,
+    "def f(a, b):\n  return ((a - b) ** 2).mean().detach()\nloss = f(x, y)\nloss.backward()\n": 2,
+    "goal = aim(x).detach()\nloss = ce(net(x), goal)\nloss.backward()\n": None,
+    "loss = old.detach() + ce(net(x), y)\nloss.backward()\n": None,
+    "loss = ce(net(x), y)\n(loss / 4).backward()\n": None,
+}
+
+
+@pytest.mark.parametrize(("text", "line"), LOST.items())
+def test_the_line_that_takes_its_history_from_a_loss(
+    tmp_path: Path, text: str, line: int | None
+) -> None:
+    found = loss_cut(call(tmp_path, text, "backward"))
+    assert (found.line if found is not None else None) == line
+
+
+HEADS = {
+    "return torch.relu(self.up(x))": 5,
+    "x = relu(self.up(x))\n    x = relu(self.end(x))\n    return x.squeeze(1)": 6,
+    "return torch.squeeze(self.up(x).relu(), 1)": 5,
+    "return self.top(x)\n  def top(self, x):\n    return F.relu(x)[:, 0]": 7,
+    "return self.block(x)": 11,
+    "for layer in self.layers:\n      x = F.relu(layer(x))\n    return x": 6,
+    "x = relu(self.up(x))\n    x = relu(x)\n    return self.end(x)": None,
+    "return self.end(x)": None,
+}
+
+
+@pytest.mark.parametrize(("body", "line"), HEADS.items())
+def test_the_call_of_the_output_function(tmp_path: Path, body: str, line: int | None) -> None:
+    script = tmp_path / "net.py"
+    head = "class Net(Module):\n  def __init__(self):\n    pass\n  def forward(self, x):\n"
+    text = f"{head}    {body}\n"
+    text += "#\n" * (8 - text.count("\n"))
+    script.write_text(f"{text}class Block:\n  def forward(self, x):\n    return relu(x)\n")
+    inside = {"block": (str(script), "Block")}
+    found = output_call(str(script), "Net", "Relu", inside.get)
+    assert (found.line if found is not None else None) == line
+
+
+def test_an_output_function_outside_of_the_model(tmp_path: Path) -> None:
+    text = "p = F.log_softmax(\n  net(x), dim=0)\nF.nll(p, y)\n"
+    given = argument(call(tmp_path, text, "nll"), "input", 0)
+    assert given is not None
+    found = applied_in(given, "LogSoftmax")
+    assert found is not None
+    assert found.line == 1
+    assert applied_in(given, "Softmax") is None

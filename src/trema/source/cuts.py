@@ -1,4 +1,4 @@
-"""Where a model's forward cuts the graph behind a layer: ``.detach()``, ``.data``, ``no_grad``."""
+"""Where the graph is cut, behind a layer or before the loss: ``.detach()``, ``.data``, …"""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import ast
 from collections.abc import Iterator
 
 from trema.core.diagnosis import Location
+from trema.source.calls import called_name
+from trema.source.following import call_of, functions_called
 from trema.source.owners import qualified_name
 from trema.source.reading import SourceTree, source_tree
 from trema.source.scopes import assigned_value
+from trema.source.syntax import current_tree
 
 #: Methods and attributes whose value has no history.
 _METHODS = frozenset({"detach", "detach_", "item", "numpy", "tolist", "argmax"})
 _BLOCKS = ("no_grad", "inference_mode")
 _MAKERS = frozenset({"tensor", "from_numpy", "as_tensor"})
 _HOPS = 6
+#: What makes a tensor that begins a graph of its own.
+_BEGINNINGS = frozenset({"tensor", "as_tensor", "Variable", "Parameter", "FloatTensor"})
+#: Methods that pass the graph on, so that a cut may stand before them.
+_PASSING = frozenset({"requires_grad_", "mean", "sum", "float", "double", "to", "squeeze", "clone"})
 
 
 def cuts_in(file: str, qualname: str) -> dict[str, Location]:
@@ -71,3 +78,50 @@ def _attributes(tree: SourceTree, held: ast.AST, hops: int) -> set[str]:
             if isinstance(value, ast.expr):
                 found |= _attributes(tree, value, hops - 1)
     return found
+
+
+def loss_cut(backward: Location) -> Location | None:
+    """Where the value whose ``backward`` is called lost its history; None where no line shows it.
+
+    Only what makes the loss itself is read, and the result of a function of the user's: targets
+    may be cut off, arguments of a loss are no matter.
+    """
+    tree = current_tree(backward)
+    call = call_of(tree, backward) if tree is not None else None
+    if tree is None or call is None or not isinstance(call.func, ast.Attribute):
+        return None
+    value: ast.expr = call.func.value
+    if isinstance(value, ast.Name) and call.args and assigned_value(tree, value) is None:
+        value = call.args[0]  # accelerator.backward(loss)
+    return _cut_of(tree, value, _HOPS)
+
+
+def _cut_of(tree: SourceTree, node: ast.AST, hops: int) -> Location | None:
+    """The expression that cuts what made a value, last one first."""
+    if not hops:
+        return None
+    if isinstance(node, ast.Name):
+        value = assigned_value(tree, node)
+        if not isinstance(value, ast.expr) or isinstance(value, (ast.Tuple, ast.List)):
+            return None
+        return _cut_of(tree, value, hops - 1)
+    if isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant):
+        return _cut_of(tree, node.left, hops)  # a scaled loss
+    if isinstance(node, ast.Attribute):
+        return tree.location(node) if node.attr == "data" else None
+    if not isinstance(node, ast.Call):
+        return None
+    name = called_name(tree, node)
+    if isinstance(node.func, ast.Attribute) and name in _METHODS and not node.args:
+        return tree.location(node)
+    if name in _BEGINNINGS and node.args:
+        return tree.location(node)
+    if isinstance(node.func, ast.Attribute) and name in _PASSING:
+        return _cut_of(tree, node.func.value, hops)
+    found = [
+        _cut_of(where, part.value, hops - 1)
+        for where, function in functions_called(tree, node)
+        for part in ast.walk(function)
+        if isinstance(part, ast.Return) and part.value is not None
+    ]
+    return found[0] if found and all(place == found[0] for place in found) else None

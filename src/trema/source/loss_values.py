@@ -20,7 +20,9 @@ OPERATIONS = {
     "square root": frozenset({"sqrt", "sqrt_", "rsqrt"}),
     "exponential": frozenset({"exp", "exp_", "expm1", "exp2"}),
     "division": frozenset({"div", "divide", "true_divide", "reciprocal"}),
+    "difference": frozenset({"sub", "subtract"}),
 }
+_OPERATORS: dict[str, type[ast.operator]] = {"division": ast.Div, "difference": ast.Sub}
 
 
 def loss_value(backward: Location) -> Location | None:
@@ -48,7 +50,7 @@ def operation_in(value: Location, operation: str) -> Location | None:
     found = [
         (where, node)
         for where, part in parts
-        for node in _operations(where, part, names, division=operation == "division")
+        for node in _operations(where, part, names, _OPERATORS.get(operation))
     ]
     if len({(where.file, node.lineno) for where, node in found}) != 1:
         return None
@@ -57,13 +59,13 @@ def operation_in(value: Location, operation: str) -> Location | None:
 
 
 def _operations(
-    tree: SourceTree, part: ast.AST, names: frozenset[str], *, division: bool
+    tree: SourceTree, part: ast.AST, names: frozenset[str], operator: type[ast.operator] | None
 ) -> Iterator[ast.expr]:
     for node in ast.walk(part):
         if (isinstance(node, ast.Call) and called_name(tree, node) in names) or (
-            division
+            operator is not None
             and isinstance(node, ast.BinOp)
-            and isinstance(node.op, ast.Div)
+            and isinstance(node.op, operator)
             and not isinstance(node.right, ast.Constant)
         ):
             yield node

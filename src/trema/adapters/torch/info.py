@@ -24,9 +24,10 @@ from trema.adapters.torch.describe import (
 from trema.adapters.torch.graph import read_graph
 from trema.core.diagnosis import Location
 from trema.core.facts import Fact, Layer, LossInfo, Place, RunInfo
+from trema.source.cuts import loss_cut
 from trema.source.frames import CallSite
 from trema.source.loops import loop_around
-from trema.source.loss_values import loss_value
+from trema.source.loss_values import loss_value, operation_in
 from trema.source.syntax import argument
 
 #: operation of the autograd graph -> loss function
@@ -110,6 +111,7 @@ def described(
     first = next(iter(inputs.values()), None)
     batch = first.shape[0] if first is not None and first.ndim else None
     layers = changes.get("layers", info.layers)
+    layers = locate.locate_output(model, layers, changes.get("head", ()), loss_location)
     changes["layers"] = tuple(_with_shape(layer, shapes, batch) for layer in layers)
     changes["inputs"] = info.inputs or infer_inputs(inputs, layers)
     changes["outputs"] = info.outputs or infer_outputs(found, read_by_loss, target)
@@ -152,6 +154,10 @@ def located(
         places["loop"] = loop
     if "backward" in places and (value := loss_value(places["backward"])) is not None:
         places["loss-value"] = value
+        if (difference := operation_in(value, "difference")) is not None:
+            places["loss-difference"] = difference
+    if "backward" in places and (cut := loss_cut(places["backward"])) is not None:
+        places["loss-cut"] = cut
     if (size := locate.batch_location(train_loader)) is not None:
         places["batch-size"] = size
     choice = locate.data_location(validation_loader)

@@ -18,6 +18,7 @@ from trema.core.diagnosis import Location
 from trema.core.facts import Layer
 from trema.source.construction import Sites
 from trema.source.frames import call_site, is_user_file
+from trema.source.heads import applied_in, output_call
 from trema.source.labels import labels_of
 from trema.source.layers import LayerSpec
 from trema.source.matching import match_call, match_layers
@@ -28,6 +29,8 @@ from trema.source.syntax import argument
 made = Sites()
 _CYCLIC = torch.optim.lr_scheduler.CyclicLR
 _noted: set[type] = set()  # whose construction is noted
+#: Kinds of layers that give the outputs their range.
+_FUNCTIONS = ("activation", "softmax", "log-softmax")
 
 
 def record_construction() -> None:
@@ -96,6 +99,53 @@ def locate_layers(model: nn.Module, layers: tuple[Layer, ...]) -> tuple[Layer, .
         specs = [_spec(model, name, modules[name]) for name in modules]
         found = match_layers(specs, user_files())
     return tuple(dataclasses.replace(layer, location=found.get(layer.name)) for layer in layers)
+
+
+def locate_output(
+    model: nn.Module, layers: tuple[Layer, ...], head: tuple[str, ...], loss: Location | None
+) -> tuple[Layer, ...]:
+    """The layers, with the line of an output function that is called instead of being a layer."""
+    by_name = {layer.name: layer for layer in layers}
+    found: dict[str, Location] = {}
+    for name in head:
+        layer = by_name.get(name)
+        if layer is None or layer.parameters or not layer.functional:
+            break
+        if layer.kind in _FUNCTIONS:
+            place = _output_place(model, layer.class_name, loss)
+            if place is not None:
+                found[name] = place
+            break  # what stands before it would be found at its line
+    return tuple(
+        dataclasses.replace(layer, location=found[layer.name]) if layer.name in found else layer
+        for layer in layers
+    )
+
+
+def _output_place(model: nn.Module, operation: str, loss: Location | None) -> Location | None:
+    given = argument(loss, "input", 0) if loss is not None else None
+    place = applied_in(given, operation) if given is not None else None
+    if place is not None:
+        return place
+    while isinstance(model, nn.Sequential) and len(model):
+        model = model[-1]
+    own = _written_in(model)
+
+    def inside(attribute: str) -> tuple[str, str] | None:
+        held = getattr(model, attribute, None)
+        while isinstance(held, nn.Sequential) and len(held):
+            held = held[-1]
+        return _written_in(held)
+
+    return output_call(*own, operation, inside) if own is not None else None
+
+
+def _written_in(module: object) -> tuple[str, str] | None:
+    """File and qualified name of a module's class, where it is the user's."""
+    file = getattr(sys.modules.get(type(module).__module__), "__file__", None)
+    if not isinstance(file, str) or not is_user_file(file):
+        return None
+    return file, type(module).__qualname__
 
 
 def _spec(model: nn.Module, name: str, module: nn.Module) -> LayerSpec:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from trema.adapters.torch import calls, locate, patches, reduce
+from trema.adapters.torch import calls, locate, marks, patches, reduce
 from trema.adapters.torch.describe import is_sharded
 from trema.adapters.torch.measure import Values
 from trema.adapters.torch.modes import Modes
@@ -91,6 +91,11 @@ class Loop:
         if self._foreign_pass is None and self in calls.watching:
             calls.watching.remove(self)
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether ``backward`` was called on a tensor without a history in this step."""
+        return self._leaf
+
     # calls --------------------------------------------------------------------------------
 
     def forward_ran(self) -> None:
@@ -133,6 +138,8 @@ class Loop:
         if len(self._sites) < 4:
             self._sites.add(key)
         self._mode = self._modes.in_eval()
+        if self._mode is not None and self._mode[1]:
+            self._place("eval", marks.evaluations.site(self._observer.inner))
         self._mark(loss)
         self._owners.see_graph(loss, key)
 

@@ -47,6 +47,11 @@ class Marks:
         except Exception:  # a line is never worth an error in the user's call
             pass
 
+    def site(self, thing: object) -> CallSite | None:
+        """The running line that was noted."""
+        reference, site, _ = self._sites.get(id(thing), (None, None, None))
+        return site if reference is not None and reference() is thing else None
+
     def location(self, thing: object, name: str = "") -> Location | None:
         """The line, or that of the argument meant."""
         reference, site, position = self._sites.get(id(thing), (None, None, None))
@@ -59,15 +64,17 @@ class Marks:
 
 casts = Marks()
 values = Marks()
+evaluations = Marks()
 
 
 def record() -> None:
-    """Note from now on casts of modules and first values of parameters."""
+    """Note from now on casts of modules, first values of parameters and calls of ``eval``."""
     for name in ("half", "bfloat16", "double"):
         _patch_cast(name, lambda args: 0)
     _patch_cast("to", _dtype_position)
     for name in (*_ALIKE, *_DRAWN):
         _patch_initial(name, by_user=name in _DRAWN)
+    _patch_eval()
 
 
 def _dtype_position(args: tuple[Any, ...]) -> int | None:
@@ -98,6 +105,17 @@ def _patch_initial(name: str, by_user: bool) -> None:
         return original(tensor, *args, **options)
 
     setattr(nn.init, name, initialize)
+
+
+def _patch_eval() -> None:
+    original = nn.Module.eval
+
+    @functools.wraps(original)
+    def evaluate(self: Any) -> Any:
+        evaluations.note(self)
+        return original(self)
+
+    nn.Module.eval = evaluate  # type: ignore[method-assign]
 
 
 def marks_of(model: nn.Module) -> Iterator[tuple[str, Location]]:

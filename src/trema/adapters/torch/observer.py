@@ -462,9 +462,9 @@ class Observer:
         self._record(values, TRAIN)
         self.finite.assess()
         self._disarm()
-        if self.segment.info.places and self._places.keys() - {
-            p.role for p in self.segment.info.places
-        }:
+        known = self.segment.info.places
+        # a loss without a graph is never described
+        if (known or self.loop.begins_anew) and self._places.keys() - {p.role for p in known}:
             self._relocate()
         self._plan()
 

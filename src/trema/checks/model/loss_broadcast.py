@@ -118,7 +118,7 @@ class LossBroadcast(Check):
                     f"{_text(shape)}: each output is compared with every target of the batch",
                     None,
                     2,
-                    run.place("loss", "backward"),
+                    run.place("loss-difference", "loss", "loss-value", "backward"),
                 )
         return None
 

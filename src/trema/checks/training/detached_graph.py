@@ -57,7 +57,7 @@ class DetachedGraph(Check):
             f"backward ran in {count} observed steps and gave none of the optimizer's parameters a "
             f"gradient: {cut}",
             Evidence(Fact.LOOP, 0.0, unit="of parameters", name="received"),
-            location=history.run.place("backward"),
+            location=history.run.place("loss-cut", "backward"),
             confidence="measured",
         )
 

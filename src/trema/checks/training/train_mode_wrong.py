@@ -63,7 +63,7 @@ class TrainModeWrong(Check):
             "switched off",
             Evidence(Fact.LOOP, float(wrong.mean()), unit="of steps", name="model-eval"),
             where=Where(split="train"),
-            location=history.run.place("model", "backward", "step"),
+            location=history.run.place("eval", "model", "backward", "step"),
             # a program that never leaves eval mode may fine-tune so on purpose
             severity=Severity.WARNING if always else Severity.ERROR,
             confidence="likely" if always else "measured",
