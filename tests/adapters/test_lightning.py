@@ -153,7 +153,7 @@ def _double(loader: DataLoader[Any]) -> DataLoader[Any]:
 @pytest.mark.parametrize(
     ("module", "check", "line"),
     [
-        (programs.Softmax, "double-softmax", "loss = F.cross_entropy(logits, y)"),
+        (programs.Softmax, "double-softmax", "return torch.softmax(self.net(x), dim=1)"),
         (programs.Huge, "nonfinite-loss", "lr=1e3"),
         (programs.HeadOnly, "param-not-optimised", "self.net[4].parameters()"),
         (programs.Detached, "detached-graph", "# here"),

@@ -92,6 +92,7 @@ class Observer:
         self._held: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self._validation_seen = 0
         self._last_step_at = 0.0
+        self._own_before = 0.0
         self._step_seconds = 0.0
         self._checks_gradients = True
         self._described = False
@@ -472,8 +473,9 @@ class Observer:
         schedule = self.segment.schedule
         self._next = schedule.observed(self.step)
         now = time.perf_counter()
-        seconds = now - self._last_step_at
-        self._last_step_at = now
+        # without our own time: a look of the checks would make short steps seem long
+        seconds = now - self._last_step_at - (schedule.own_seconds - self._own_before)
+        self._last_step_at, self._own_before = now, schedule.own_seconds
         if self.step and seconds > 0:
             steps = max(1, self.step - getattr(self, "_planned_at", self.step - 1))
             self._step_seconds = seconds / steps
