@@ -1,0 +1,30 @@
+"""Time travel: how every sample moved during training, and which samples to look at.
+
+``from trema import travel`` loads NumPy only; torch and scikit-learn come with what needs them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trema.travel.movie import Movie, build, load
+
+__all__ = ["Movie", "build", "load"]
+
+_HOMES = {
+    "Movie": "trema.travel.movie",
+    "build": "trema.travel.movie",
+    "load": "trema.travel.movie",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'trema.travel' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Recording of representations while a network trains."""

@@ -1,0 +1,1 @@
+"""Ways to lay a training run on a canvas."""
