@@ -74,6 +74,8 @@ class Fact(StrEnum):
     WIRING = "wiring"  # observation: trainable parameters and the optimizers that hold them
     TOKENS = "tokens"  # by sampled step, named as in TOKEN_NAMES; observation: of the vocabulary
 
+    CONTROL = "control"  # observation: what steers a training, by kind as in CONTROL_KINDS
+
     RANKS = "ranks"  # observation: this rank beside others, see trema.core.divergence
     SAMPLER = "sampler"  # observation: the orders in which a distributed sampler gave the data
 
@@ -88,7 +90,9 @@ class Fact(StrEnum):
 
 #: Facts that only some kinds of runs can have: loops written by the user, token batches, several
 #: processes. Without them a check does not apply, rather than that it was kept from judging.
-SITUATIONAL = frozenset({Fact.LOOP, Fact.WIRING, Fact.TOKENS, Fact.RANKS, Fact.SAMPLER})
+SITUATIONAL = frozenset(
+    {Fact.LOOP, Fact.WIRING, Fact.CONTROL, Fact.TOKENS, Fact.RANKS, Fact.SAMPLER}
+)
 
 #: Facts of a tensor of the batch, in the order of :func:`trema.core.reduce.tensor_statistics`.
 TENSOR_STATISTICS = (
@@ -124,6 +128,13 @@ LOOP_NAMES = {
     "model-eval": "1 when the whole model was in eval mode at backward",
     "train": "validation: share of these layers in train mode while the model was in train mode",
     "graph": "validation: 1 when a pass over other data than the training data built graphs only",
+}
+
+#: Kinds of :attr:`Fact.CONTROL`: calls of the program that decide what is trained and how long.
+CONTROL_KINDS = {
+    "loaded": "weights were loaded without strictness: `filled` of `total` parameters got values; "
+    "`how` the names differ (`file`, `model`, `nested` or `other`) by `prefix`",
+    "restored": "a module was given its own tensors, taken `steps` training steps before",
 }
 
 #: Names of :attr:`Fact.TOKENS`: what a batch of token sequences shows. Labels that count are those

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trema.adapters.torch import locate, patches, spawned
+from trema.adapters.torch import locate, patches, spawned, weights
 from trema.adapters.torch.attach import observe
 from trema.adapters.torch.describe import watched_part
 from trema.adapters.wiring import wire
@@ -32,6 +32,7 @@ def auto_attach() -> None:
     _attached = True
     locate.record_construction()
     patches.install()
+    weights.install()
     spawned.install()
     _remember_modules()
     original = torch.optim.Optimizer.__init__

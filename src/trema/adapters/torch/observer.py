@@ -47,6 +47,7 @@ from trema.adapters.torch.measure import (
 from trema.adapters.torch.ranks import Ranks
 from trema.adapters.torch.tokens import Tokens, readable
 from trema.adapters.torch.units import UnitAxes
+from trema.adapters.torch.weights import Weights
 from trema.core.diagnosis import Location
 from trema.core.facts import TRAIN, VALIDATION, Fact, Phase, Place, Snapshot
 from trema.engine.session import Session
@@ -115,6 +116,7 @@ class Observer:
         self.segment = session.open_segment(info)
         self.epochs = Epochs(self.segment, self._relocate)
         self.loop = Loop(self, optimizer)
+        self.weights = Weights(self, optimizer)
         self.tokens = Tokens(self.inner)
         self.finite = Finite(self)
         self.ranks = Ranks(self, model if self.model is not model else None)
@@ -425,6 +427,7 @@ class Observer:
         self.finite.forget()
         self.finite.check()
         self.loop.before_step(optimizer, given)
+        self.weights.before_step()
         parameters = self._parameters()
         limit = max(1, self.session.config.memory // 4)
         size = sum(p.numel() * p.element_size() for _, p in parameters)
@@ -524,6 +527,7 @@ class Observer:
         self._handles.clear()
         self._hook(False)
         self.session.guarded("torch adapter", self.loop.close)
+        self.weights.close()
         self.session.guarded("torch adapter", lambda: self.ranks.close(self._optimizer()))
         self._disarm()
         if self in patches.listeners:
