@@ -14,7 +14,9 @@ def observed_calls(history: History, kind: str) -> list[dict[str, Any]]:
     return [dict(o.data) for o in history.observations(Fact.CONTROL) if o.data.get("kind") == kind]
 
 
-def controlled(kind: str, *calls: dict[str, Any], run: RunInfo | None = None, **more: Any) -> History:
+def controlled(
+    kind: str, *calls: dict[str, Any], run: RunInfo | None = None, **more: Any
+) -> History:
     """A history with such calls, for cases; ``more`` as in :func:`trema.checks.base.situation`."""
     if kind not in CONTROL_KINDS:
         raise ValueError(f"{kind!r} is no kind of call")

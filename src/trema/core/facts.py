@@ -134,6 +134,8 @@ LOOP_NAMES = {
 CONTROL_KINDS = {
     "loaded": "weights were loaded without strictness: `filled` of `total` parameters got values; "
     "`how` the names differ (`file`, `model`, `nested` or `other`) by `prefix`",
+    "monitor": "`watcher` watches the number called `monitor` (text, perhaps empty) in a `mode`, "
+    "`min` or `max`; the `values` it was given in these `epochs`, where they are seen",
     "restored": "a module was given its own tensors, taken `steps` training steps before",
 }
 

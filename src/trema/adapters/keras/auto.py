@@ -48,7 +48,7 @@ def _record_construction() -> None:
         return made
 
     Operation.__new__ = __new__
-    for kind in (BaseOptimizer, Loss):
+    for kind in (BaseOptimizer, Loss, keras.callbacks.Callback):
         kind.__init__ = _noting(kind.__init__)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from trema.adapters.keras.collect import replace, restore
+from trema.adapters.keras.control import tell_monitors
 from trema.adapters.keras.data import FitCall, running_fit
 from trema.adapters.keras.observer import Observer, observer_of
 from trema.adapters.wiring import wire
@@ -168,6 +169,7 @@ def start_observer(
 
     observer = session.guarded("keras adapter", start)
     if observer is not None:
+        session.guarded("keras callbacks", lambda: tell_monitors(observer, call))
         session.guarded("keras data", observer.look_at_data)
         observer.schedule.add(time.perf_counter() - started)
     return observer

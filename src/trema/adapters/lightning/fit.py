@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from trema.adapters.lightning.control import tell_monitors
 from trema.adapters.lightning.metrics import training_metrics, validation_metrics
 from trema.adapters.lightning.observer import ModuleObserver
 from trema.adapters.lightning.parts import part_of
@@ -47,6 +48,9 @@ class Fit:
                 "and steps count from there"
             )
         self._know_data(trainer)
+        if self.observers:
+            first = self.observers[0]
+            session.guarded("callbacks", lambda: tell_monitors(first, trainer))
 
     def _keep(self, observer: ModuleObserver, trainer: Any) -> None:
         self.observers.append(observer)

@@ -44,6 +44,7 @@ from trema.adapters.torch.measure import (
     part,
     tensor_facts,
 )
+from trema.adapters.torch.plateau import Plateaus
 from trema.adapters.torch.ranks import Ranks
 from trema.adapters.torch.tokens import Tokens, readable
 from trema.adapters.torch.units import UnitAxes
@@ -117,6 +118,7 @@ class Observer:
         self.epochs = Epochs(self.segment, self._relocate)
         self.loop = Loop(self, optimizer)
         self.weights = Weights(self, optimizer)
+        self.plateaus = Plateaus(self, optimizer)
         self.tokens = Tokens(self.inner)
         self.finite = Finite(self)
         self.ranks = Ranks(self, model if self.model is not model else None)
@@ -528,6 +530,7 @@ class Observer:
         self._hook(False)
         self.session.guarded("torch adapter", self.loop.close)
         self.weights.close()
+        self.session.guarded("torch adapter", self.plateaus.close)
         self.session.guarded("torch adapter", lambda: self.ranks.close(self._optimizer()))
         self._disarm()
         if self in patches.listeners:

@@ -66,7 +66,7 @@ class Load:
     prefix: str
     filled: int
     total: int
-    untouched: tuple[tuple[weakref.ref[Tensor], str, Tensor], ...]
+    untouched: tuple[tuple[weakref.ref[nn.Parameter], str, Tensor], ...]
     example: tuple[str, str]
     site: CallSite | None
 
@@ -93,7 +93,7 @@ def _patch_taking() -> None:
                 pass
         return result
 
-    nn.Module.state_dict = state_dict  # type: ignore[method-assign,assignment]  # passed on
+    nn.Module.state_dict = state_dict  # type: ignore[method-assign]  # passed on
 
 
 def _patch_loading() -> None:
@@ -117,7 +117,7 @@ def _patch_loading() -> None:
             pass
         return result
 
-    nn.Module.load_state_dict = load_state_dict  # type: ignore[method-assign,assignment]  # passed on
+    nn.Module.load_state_dict = load_state_dict  # type: ignore[method-assign]  # passed on
 
 
 # a state that is the module's own ---------------------------------------------------------

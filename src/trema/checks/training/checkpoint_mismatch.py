@@ -54,9 +54,9 @@ class CheckpointMismatch(Check):
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
         for call in observed_calls(history, "loaded"):
             left = int(call["total"]) - int(call["filled"])
-            if left < self.least:
-                continue
             names = tuple(call.get("parameters", ()))
+            if left < self.least or not names:
+                continue
             how = _HOW.get(call["how"], _HOW["other"]).format(**call)
             yield self.diagnosis(
                 f"loading filled {call['filled']} of {call['total']} parameters and left {left} at "
@@ -68,7 +68,7 @@ class CheckpointMismatch(Check):
                     unit="parameters",
                     name="filled",
                 ),
-                where=Where(parameter=names[0] if names else None),
+                where=Where(parameter=names[0]),
                 location=history.run.place("load-state"),
                 confidence="measured",
             )
@@ -85,4 +85,5 @@ class CheckpointMismatch(Check):
         yield fires("half of the model", loaded(4, 10))
         yield fires("names of another class", loaded(0, 6, how="other", given="fc1.weight"))
         yield quiet("all is filled", loaded(6, 6))
+        yield quiet("a later load filled them", loaded(0, 6, parameters=[]))
         yield quiet("no such load", controlled("restored"))

@@ -60,4 +60,5 @@ class RestoredItself(Check):
         yield fires("early stopping", controlled("restored", {"steps": 480}))
         yield fires("a reset between folds", controlled("restored", {"steps": 80}, {"steps": 160}))
         yield quiet("put back at once", controlled("restored", {"steps": 0}))
+        yield quiet("weights were loaded", controlled("loaded", {"filled": 6, "total": 6}))
         yield quiet("a copy was put back", controlled("restored"))
