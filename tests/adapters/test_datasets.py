@@ -21,8 +21,10 @@ from torch.utils.data import (
 )
 
 import trema
+from trema.adapters.keras.data import class_weights
 from trema.adapters.keras.datasets import split_of as keras_split
 from trema.adapters.torch.datasets import split_of
+from trema.adapters.torch.describe import loss_info
 from trema.core.facts import VALIDATION, Fact
 from trema.engine import active
 
@@ -55,6 +57,21 @@ def test_arrays_of_a_tensor_data_set_are_read_without_a_copy() -> None:
     assert split.targets is not None
     assert np.shares_memory(split.inputs[""], X)
     np.testing.assert_array_equal(split.targets, Y)
+
+
+def test_weights_of_classes_are_read_from_the_loss_and_from_fit() -> None:
+    weight = {"weight": torch.tensor([1.0, 2.0])}
+    told = loss_info("cross_entropy", weight, torch.tensor([0])).config["class_weights"]
+    assert told == [[0.0, 1.0], [1.0, 2.0]]
+    positive = {"pos_weight": torch.tensor(9.0), "weight": torch.ones(3)}
+    binary = loss_info("binary_cross_entropy_with_logits", positive, None)
+    assert binary.config["class_weights"] == [[0.0, 1.0], [1.0, 9.0]]
+    several = {"pos_weight": torch.tensor([9.0, 3.0])}
+    assert (
+        "class_weights" not in loss_info("binary_cross_entropy_with_logits", several, None).config
+    )
+    assert class_weights({0: 1, 1: 0.5}, None) == ((0.0, 1.0), (1.0, 0.5))
+    assert class_weights({0: 1, 1: 0.5}, Y) == ()  # samples have weights too
 
 
 def test_a_subset_is_its_rows() -> None:

@@ -125,6 +125,19 @@ def test_passing_batches_are_bounded() -> None:
     assert passing.full
 
 
+def test_how_classes_lie_in_the_batches_that_passed() -> None:
+    halves = labels(np.tile([1, 1, 0, 0], 5), (4,) * 5)
+    assert halves is not None
+    assert halves.purity == 0.5
+    assert halves.inside == 5 / 9
+    in_turn = labels(np.repeat([1, 0, 1, 0], 4), (4,) * 4)
+    assert in_turn is not None
+    assert (in_turn.purity, in_turn.inside) == (1.0, 0.0)
+    unknown = labels(np.repeat([1, 0], 8), (4,))
+    assert unknown is not None
+    assert unknown.purity is None
+
+
 class Held:
     """A data set that fails when its samples are asked for."""
 

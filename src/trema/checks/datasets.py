@@ -70,6 +70,24 @@ def is_ids(history: History, name: str) -> bool:
     return len(tensors) <= 1 or first_use(history.run, name, tensors).embedded
 
 
+def predicts_tokens(history: History) -> bool:
+    """Whether the targets are tokens of the vocabulary that an embedding reads, as in language
+    models: how often they occur is a matter of the language."""
+    run = history.run
+    classes = history.classes()
+    if classes is None:
+        units = [layer.config.get("units") for layer in run.layers if layer.kind == "linear"]
+        classes = units[-1] if units and isinstance(units[-1], int) else None
+    if classes is None or classes < 8:
+        return False
+    ids = [layer.config.get("inputs") for layer in run.layers if layer.kind == "embedding"]
+    if any(isinstance(size, int) and abs(size - classes) <= 4 for size in ids):
+        return True
+    # one-hot letters: as many features as classes
+    shapes = [one.shape for found in sketches(history, TRAIN) for one in found.inputs.values()]
+    return any(len(shape) == 2 and shape[1] == classes for shape in shapes)
+
+
 def tables(history: History, found: DataSketch) -> dict[str, Columns]:
     """Inputs that are tables of numbers: no ids, and not known to be text or images."""
     if history.run.inputs in ("text", "image"):
@@ -109,7 +127,10 @@ def like_pixels(columns: Columns) -> bool:
 
 
 def informative(history: History, found: DataSketch) -> bool:
-    """Whether equal inputs are surely one thing twice, and not two of few possible rows."""
+    """Whether equal inputs are surely one thing twice, and not two of few possible rows; the same
+    words are followed by others each time."""
+    if predicts_tokens(history):
+        return False
     for name, one in found.inputs.items():
         if one.form in ("image", "series"):
             return True

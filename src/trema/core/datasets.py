@@ -159,12 +159,16 @@ class Labels:
 
     longest, mean_run, expected_run : lengths of runs of one class; the last one is the mean
         run were the same labels shuffled
+    purity : mean share of its most frequent class in a batch; None unless batches were seen
+    inside : changes of class inside a batch, over all changes; None unless batches were seen
     """
 
     counts: Mapping[int, int]
     longest: int
     mean_run: float
     expected_run: float
+    purity: float | None = None
+    inside: float | None = None
 
     @property
     def total(self) -> int:

@@ -275,7 +275,8 @@ class LossInfo:
     sparse: bool | None = None  # targets are class indices
     from_logits: bool | None = None  # the option as written, where the framework has it
     weighted: bool = False
-    config: Mapping[str, Any] = field(default_factory=dict)  # ignore (a label), smoothing
+    config: Mapping[str, Any] = field(default_factory=dict)  # ignore (a label), smoothing,
+    # class_weights: pairs of a class and its weight
     location: Location | None = None
 
 

@@ -72,6 +72,7 @@ class Passing:
             source="batches",
             shuffled=shuffled,
             weighted=weighted,
+            batches=tuple(len(next(iter(part.values()))) for part in self._inputs),
         )
 
 

@@ -49,6 +49,7 @@ class Split:
     """Arrays of one split, by input name; the first axis is the sample.
 
     names : of the columns of the only input, where the data came with names
+    batches : rows of each batch, where batches passed
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -57,6 +58,7 @@ class Split:
     source: Source = "arrays"
     shuffled: bool | None = None
     weighted: bool = False
+    batches: tuple[int, ...] = ()
 
 
 def sketch(split: Split, name: str) -> DataSketch:
@@ -77,7 +79,7 @@ def sketch(split: Split, name: str) -> DataSketch:
         samples=samples,
         read=read,
         inputs=inputs,
-        labels=labels(split.targets) if split.targets is not None else None,
+        labels=labels(split.targets, split.batches) if split.targets is not None else None,
         repeats=found,
         neighbours=_neighbours(split),
         shuffled=split.shuffled,
@@ -357,7 +359,7 @@ def class_indices(targets: np.ndarray) -> NDArray[np.int64] | None:
     return y.astype(np.int64)
 
 
-def labels(targets: np.ndarray) -> Labels | None:
+def labels(targets: np.ndarray, batches: tuple[int, ...] = ()) -> Labels | None:
     """Classes by count and the runs they form in the order given; None when there are none."""
     y = class_indices(targets)
     if y is None:
@@ -374,4 +376,21 @@ def labels(targets: np.ndarray) -> Labels | None:
         longest=int(np.diff(edges).max()),
         mean_run=size / (len(changes) + 1),
         expected_run=size / (1 + (size - 1) * (1 - same)),
+        **_by_batch(y, changes, batches),
     )
+
+
+def _by_batch(
+    y: NDArray[np.int64], changes: NDArray[np.int64], batches: tuple[int, ...]
+) -> dict[str, float]:
+    """How classes lie in the batches: see :class:`Labels`."""
+    edges = np.cumsum(batches)
+    if len(batches) < 2 or edges[-1] != len(y):
+        return {}
+    parts = np.split(y, edges[:-1])
+    most = [int(np.unique(part, return_counts=True)[1].max()) for part in parts]
+    inside = ~np.isin(changes, edges)
+    return {
+        "purity": float(sum(most) / len(y)),
+        "inside": float(inside.mean()) if len(changes) else 0.0,
+    }

@@ -17,6 +17,12 @@ _ARGUMENTS: dict[Cause, tuple[tuple[str, int | None], ...]] = {
         for name in ("clipnorm", "clipvalue", "global_clipnorm", "weight_decay", "momentum")
     ),
     Cause.ACTIVATION: (("activation", None),),
+    Cause.LOSS: (
+        ("pos_weight", None),
+        ("weight", 0),
+        ("class_weight", None),
+        ("loss", None),
+    ),
     Cause.ARCHITECTURE: (("activation", None),),
     Cause.REGULARIZATION: (
         ("weight_decay", None),

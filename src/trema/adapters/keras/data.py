@@ -38,6 +38,7 @@ class FitCall:
     epochs: int | None = None
     shuffle: bool | None = None
     weighted: bool = False  # classes or samples carry weights
+    class_weights: tuple[tuple[float, float], ...] = ()  # class and its weight
     callbacks: list[Any] = field(default_factory=list)
     callback_list: Any = None
     site: CallSite | None = None
@@ -71,10 +72,21 @@ def _read(frame: Any, names: Any) -> FitCall:
         epochs=names.get("epochs"),
         shuffle=names.get("shuffle") if isinstance(names.get("shuffle"), bool) else None,
         weighted=names.get("class_weight") is not None or names.get("sample_weight") is not None,
+        class_weights=class_weights(names.get("class_weight"), names.get("sample_weight")),
         callbacks=list(getattr(callbacks, "callbacks", ())),
         callback_list=callbacks,
         site=CallSite(user.f_code, user.f_lasti) if user is not None else None,
     )
+
+
+def class_weights(by_class: Any, by_sample: Any) -> tuple[tuple[float, float], ...]:
+    """Pairs of a class and its weight, where nothing else weighs the samples."""
+    if not isinstance(by_class, dict) or by_sample is not None:
+        return ()
+    try:
+        return tuple((float(c), float(w)) for c, w in by_class.items())
+    except (TypeError, ValueError):  # Keras tells what it makes of it
+        return ()
 
 
 def rows_of(data: Any) -> Rows | None:

@@ -32,6 +32,9 @@ def run_info(model: Any, graph: ModelGraph, names: dict[int, str], call: FitCall
     loss = loss_info(model)
     if loss is not None:
         loss = locate.locate_loss(loss, model, compile_place, files)
+        if call.class_weights:
+            weights = [list(pair) for pair in call.class_weights]
+            loss = dataclasses.replace(loss, config={**loss.config, "class_weights": weights})
     places = locate.places_of(fit, compile_place, call.method)
     rows = rows_of(call.x) if call.x is not None else None
     samples = len(next(iter(rows.values()))) if rows else None

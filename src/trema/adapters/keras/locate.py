@@ -225,6 +225,9 @@ def places_of(fit: Location | None, compile_place: Location | None, method: str)
         places.append(Place(role="targets", location=targets))
         if (labels := labels_of(targets)) is not None:
             places.append(Place(role="labels", location=labels))
+    weights = argument(fit, "class_weight", 9) if method == "fit" else None
+    if weights is not None:
+        places.append(Place(role="class-weights", location=weights))
     order = argument(fit, "shuffle", 8)
     if order is not None:
         places.append(Place(role="shuffle", location=order))

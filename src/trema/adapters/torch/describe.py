@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trema.core.datasets import CLASSES
 from trema.core.facts import Layer, LossInfo, OptimizerInfo, Parameter
 
 _ACTIVATIONS = {
@@ -288,7 +289,22 @@ def _loss_config(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
         config["reduction"] = str(options["reduction"])
     if options.get("label_smoothing"):
         config["smoothing"] = float(options["label_smoothing"])
+    weights = _class_weights(kind, options)
+    if weights:
+        config["class_weights"] = weights
     return config
+
+
+def _class_weights(kind: str, options: Mapping[str, Any]) -> list[list[float]]:
+    """Pairs of a class and its weight in the loss; empty where classes have none."""
+    if kind in ("cross-entropy", "nll"):
+        given = options.get("weight")
+        if isinstance(given, Tensor) and given.ndim == 1 and given.numel() <= CLASSES:
+            return [[float(c), float(w)] for c, w in enumerate(given.detach().tolist())]
+    positive = options.get("pos_weight") if kind == "binary-cross-entropy" else None
+    if isinstance(positive, Tensor) and positive.numel() == 1:
+        return [[0.0, 1.0], [1.0, float(positive.detach())]]
+    return []
 
 
 def infer_inputs(tensors: Mapping[str, Tensor], layers: tuple[Layer, ...]) -> str | None:

@@ -258,6 +258,8 @@ class Observer:
         output, target = _given(args, options)
         if isinstance(output, Tensor):
             kept = target if isinstance(target, Tensor) else None
+            if len(args) > 2 and name in ("cross_entropy", "nll_loss"):
+                options = {**options, "weight": args[2]}
             self._loss_call = LossCall(name, options, output, kept, result)
 
     def _judges(self, args: tuple[Any, ...], options: dict[str, Any]) -> bool:

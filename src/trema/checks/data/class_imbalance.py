@@ -10,7 +10,17 @@ from typing import ClassVar
 import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
-from trema.checks.datasets import classes, classifies, given, listed, place, sketches, table
+from trema.checks.datasets import (
+    classes,
+    classifies,
+    given,
+    listed,
+    place,
+    predicts_tokens,
+    sketches,
+    table,
+)
+from trema.checks.sketch import chain, dense, op
 from trema.core.datasets import Labels
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
 from trema.core.facts import TRAIN, Fact, LossInfo, RunInfo
@@ -63,7 +73,7 @@ class ClassImbalance(Check):
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
         seen = class_counts(history)
-        if seen is None or not classifies(history.run):
+        if seen is None or not classifies(history.run) or predicts_tokens(history):
             return
         labels, weighted = seen
         loss = history.run.loss
@@ -126,6 +136,10 @@ class ClassImbalance(Check):
             outputs="classification", loss=LossInfo(kind="cross-entropy", weighted=True)
         )
         yield quiet("weights in the loss", given(x, rare, weighted))
+        letters = (np.random.default_rng(3).zipf(1.4, size=(1000, 5)) - 1) % 40
+        layers = (op("embedding", inputs=40), dense("fc", 64, 40))
+        following = chain(*layers, inputs="text", outputs="classification")
+        yield quiet("the next letter", given(letters[:, :4], letters[:, 4], following))
         yield quiet("drawn by weight", given(x, rare, weighted=True))
         yield quiet("two to one", given(x, np.where(classes(1000, 3) == 0, 1, 0)))
         yield quiet("whole numbers to predict", given(x, rare * 30, RunInfo(outputs="regression")))

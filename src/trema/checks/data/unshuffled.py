@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
 from trema.checks.datasets import classes, classifies, given, sketches, table
-from trema.core.datasets import DataSketch
+from trema.core.datasets import DataSketch, Labels
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
 from trema.core.facts import TRAIN, Fact, RunInfo
 from trema.core.history import History
@@ -48,6 +48,7 @@ class Unshuffled(Check):
     )
     times: float = 4.0  # mean run of one label over that of the same labels shuffled
     share: float = 0.5  # mean run over the batch size: most batches hold one class or two
+    pure: float = 0.75  # mean share of its most frequent class in a batch; sorted data have 0.9
     rows: int = 100  # labelled samples
 
     def diagnose(self, history: History) -> Iterator[Diagnosis]:
@@ -65,9 +66,18 @@ class Unshuffled(Check):
             return False
         # batches come as they are drawn; of arrays it must be known that nothing shuffles them
         in_order = found.shuffled is False or found.source == "batches"
-        if not in_order or batch < 2:
+        if not in_order or batch < 2 or self._made(labels):
             return False
         return labels.mean_run >= max(self.times * labels.expected_run, self.share * batch)
+
+    def _made(self, labels: Labels) -> bool:
+        """Whether the loop makes the labels of each batch, as adversarial and contrastive training
+        do: batches hold several classes each, or one each that changes from batch to batch."""
+        if labels.purity is None or labels.inside is None:
+            return False
+        runs = labels.total / labels.mean_run
+        in_turn = labels.inside == 0 and runs > len(labels.counts) + 0.5
+        return in_turn or labels.purity < self.pure
 
     def _found(self, history: History, found: DataSketch, batch: int) -> Diagnosis:
         labels = found.labels
@@ -97,6 +107,12 @@ class Unshuffled(Check):
         run = RunInfo(outputs="classification", batch_size=32)
         yield fires("a sorted file", given(x, y, run, shuffled=False), severity=Severity.ERROR)
         yield fires("batches come class by class", given(x, y, run, source="batches"))
+        passed: dict[str, Any] = {"source": "batches", "batches": (30,) * 20}
+        yield fires("sorted batches pass", given(x, y, run, **passed))
+        halves = np.tile(np.repeat([1, 0], 15), 20)
+        yield quiet("real and made samples, half of each batch", given(x, halves, run, **passed))
+        in_turn = np.tile(np.repeat([1, 0], 30), 10)
+        yield quiet("a batch of real samples, then a made one", given(x, in_turn, run, **passed))
         yield quiet("sorted, and shuffled each epoch", given(x, y, run, shuffled=True))
         yield quiet("in random order", given(x, classes(600, 3), run, shuffled=False))
         yield quiet("how samples are drawn is not known", given(x, y, run))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,11 +11,19 @@ import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
 from trema.checks.kernels import WEIGHTED, kernels
-from trema.checks.sketch_runs import CHANCE, noisy, training
+from trema.checks.sketch_runs import CHANCE, mlp, noisy, training
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Kind, Location, Severity
 from trema.core.facts import Fact, Layer, RunInfo
 from trema.core.history import History
 from trema.core.numbers import show
+
+
+def pretrained(run: RunInfo) -> bool:
+    """Whether the model rests on weights that it does not train, so that it comes from another
+    training and its first outputs are as large as those weights make them."""
+    weights = [p for p in run.parameters if len(p.shape) > 1]
+    given = any(p.groups for p in weights)  # whether the owners are known
+    return any(not p.trainable or (given and not p.groups) for p in weights)
 
 
 @register
@@ -62,6 +71,8 @@ class InitLoss(Check):
         chance = self._chance(history)
         steps, losses = history.array(Fact.LOSS)
         if chance is None or len(losses) < self.observed or steps[self.first - 1] >= 8:
+            return
+        if pretrained(history.run):
             return
         begin = losses[: self.first]
         if not np.isfinite(begin).all() or not (begin > self.times * chance).all():
@@ -149,4 +160,8 @@ class InitLoss(Check):
         yield quiet("single batches are far off", case(dips))
         yield quiet("small outputs: a penalty or weights", case(noisy(3 * CHANCE), 0.3))
         yield quiet("outputs not seen", training(losses=noisy(5 * CHANCE)))
+        frozen = mlp(20, 32, 32, 10)
+        held = tuple(dataclasses.replace(p, trainable=p.layer == "fc3") for p in frozen.parameters)
+        tuned = dataclasses.replace(frozen, parameters=held)
+        yield quiet("a new head on a frozen network", case(noisy(5 * CHANCE), run=tuned))
         yield quiet("a loss of one's own", case(noisy(5 * CHANCE), run=RunInfo()))
