@@ -9,14 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trema.travel.measure import Quality, quality
     from trema.travel.movie import Movie, build, load
 
-__all__ = ["Movie", "build", "load"]
+__all__ = ["Movie", "Quality", "build", "load", "quality"]
 
 _HOMES = {
     "Movie": "trema.travel.movie",
+    "Quality": "trema.travel.measure",
     "build": "trema.travel.movie",
     "load": "trema.travel.movie",
+    "quality": "trema.travel.measure",
 }
 
 

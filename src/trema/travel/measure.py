@@ -1,0 +1,288 @@
+"""The quality of a movie, epoch after epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trema.core.errors import UsageError
+from trema.travel import metrics
+from trema.travel.boundary import SHARE, border_points
+from trema.travel.cache import Cache, key_of
+from trema.travel.frames import Frames
+from trema.travel.metrics import Doubles
+from trema.travel.movie import Movie
+from trema.travel.nearest import Indices, nearest, overlap
+from trema.travel.progress import reporter
+from trema.travel.visualizers.base import Floats
+
+#: Queries drawn from the samples unless it is said: the mean of so many is good to ± 0.05 of 15.
+QUERIES = 5000
+#: Neighbours kept in a folder, so that k = 10, 15 and 20 need one search.
+_KEPT = 20
+
+#: What is measured: name -> what it says; neighbours are counted up to k, neighbouring epochs to 5.
+MEASURES = {
+    "neighbours": "neighbours kept",
+    "boundary": "border neighbours kept",
+    "prediction": "predictions kept (PPR)",
+    "confidence": "confidence difference",
+    "temporal_neighbours": "neighbouring epochs kept",
+    "temporal_ranking": "ranking of epochs (Spearman)",
+    "motion_continuity": "motion continuity",
+    "motion_of_representations": "… of the representations",
+    "speed_correlation": "speed (Spearman)",
+}
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Measures of a movie by epoch; prints as a small table.
+
+    ``by_epoch`` holds an array (epoch,) of each of ``MEASURES``, NaN where it says nothing: the
+    boundary, the predictions and the confidence without heads, movement at the ends.
+    """
+
+    method: str
+    k: int
+    queries: int
+    unseen: bool
+    epochs: list[int]
+    by_epoch: dict[str, Doubles]
+
+    def stages(self) -> dict[str, dict[str, float]]:
+        """Each measure early, in the middle and late: the first, middle and last epoch that have
+        it (the first epoch of the first third of the run, and so on, as in DVI)."""
+        return {name: _stages(values) for name, values in self.by_epoch.items()}
+
+    def mean(self) -> dict[str, float]:
+        """Each measure averaged over the epochs that have it."""
+        return {
+            name: float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+            for name, values in self.by_epoch.items()
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists; None where there is no number."""
+        return {
+            "method": self.method,
+            "k": self.k,
+            "queries": self.queries,
+            "unseen": self.unseen,
+            "epochs": self.epochs,
+            "by_epoch": {n: [_plain(v) for v in vs.tolist()] for n, vs in self.by_epoch.items()},
+            "stages": {
+                n: {stage: _plain(v) for stage, v in of.items()} for n, of in self.stages().items()
+            },
+            "mean": {name: _plain(value) for name, value in self.mean().items()},
+        }
+
+    def __str__(self) -> str:
+        who = "unseen samples" if self.unseen else "samples"
+        lines = [f"{self.method}: {self.queries} {who}, k = {self.k}, {len(self.epochs)} epochs"]
+        lines.append(f"{'':34}{'early':>9}{'middle':>9}{'late':>9}{'mean':>9}")
+        stages, means = self.stages(), self.mean()
+        for name, words in MEASURES.items():
+            numbers = [*stages[name].values(), means[name]]
+            lines.append(f"{words:34}" + "".join(f"{_short(number):>9}" for number in numbers))
+        return "\n".join(lines)
+
+
+def quality(
+    movie: Movie,
+    k: int = 15,
+    *,
+    queries: int = QUERIES,
+    unseen: ArrayLike | Sequence[ArrayLike] | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    progress: bool | Callable[[str, float], None] = False,
+) -> Quality:
+    """Measure how faithful a movie is, by the functions of :mod:`trema.travel.metrics`.
+
+    Parameters
+    ----------
+    k : neighbours that count
+    queries : how many samples are asked; neighbours are looked for among all samples
+    unseen : representations (epoch, n, D) of other samples, for instance the test split: they are
+        asked instead, laid on the canvas by ``movie.project`` beside the movie's own samples
+    seed : draws the queries and the border points (other ones than the visualizers draw)
+    folder : where neighbours in representation space are kept, for other movies of the same run
+
+    Raises
+    ------
+    UsageError
+        When the movie was loaded without its representations, or ``k`` exceeds the samples.
+    """
+    if movie.frames is None:
+        raise UsageError("a movie loaded without its representations cannot be measured")
+    frames = movie.frames
+    asked = frames if unseen is None else Frames(unseen)
+    if len(asked) != len(frames) or asked.width != frames.width:
+        raise UsageError(
+            f"expected unseen samples of shape ({len(frames)}, n, {frames.width}) but got "
+            f"({len(asked)}, {asked.samples}, {asked.width})"
+        )
+    which = _draw(asked, queries, seed)
+    if k < 1 or k >= min(int(kept.sum()) for kept in frames.finite):
+        raise UsageError(f"k must be from 1 to less than {frames.samples} samples but got {k}")
+    key = key_of("truth", seed, frames.samples, which, *_rows(frames), *_rows(asked))
+    truth = _Truth(movie, asked, which, unseen is None, Cache(_path(folder), key), seed, k)
+    by_epoch = {name: np.full(len(frames), np.nan) for name in MEASURES}
+    laid = []
+    with reporter(progress) as report:
+        for epoch in range(len(frames)):
+            report("measuring the movie", epoch / len(frames))
+            rows = asked.rows(epoch, which)
+            places = movie.project(rows, epoch) if unseen is not None else None
+            places = movie.positions[epoch][which] if places is None else places
+            laid.append(places)
+            for name, value in _at_epoch(movie, truth, epoch, rows, places, k).items():
+                by_epoch[name][epoch] = value
+    far, near = truth.distances(), metrics.temporal_distances(np.stack(laid))
+    by_epoch["temporal_neighbours"] = metrics.temporal_neighbour_preservation(far, near)
+    by_epoch["temporal_ranking"] = metrics.temporal_ranking(far, near)
+    by_epoch["motion_continuity"] = metrics.motion_continuity(near)
+    by_epoch["motion_of_representations"] = metrics.motion_continuity(far)
+    by_epoch["speed_correlation"] = metrics.speed_correlation(far, near)
+    return Quality(movie.method, k, len(which), unseen is not None, movie.epochs, by_epoch)
+
+
+def _at_epoch(
+    movie: Movie, truth: _Truth, epoch: int, rows: Floats, places: Floats, k: int
+) -> dict[str, float]:
+    result = {
+        "neighbours": float(overlap(truth.near(epoch)[:, :k], truth.laid(epoch, places, k)).mean())
+    }
+    if movie.heads is None:
+        return result
+    border, close = truth.border(epoch)
+    if len(border) >= k:
+        found = nearest(places, movie.project(border, epoch), k)
+        result["boundary"] = float(overlap(close[:, :k], found).mean())
+    before = movie.heads.logits(rows, epoch)
+    after = movie.heads.logits(movie.invert(places, epoch), epoch)
+    kind = movie.heads.kind
+    result["prediction"] = metrics.prediction_preservation(before, after, kind)
+    result["confidence"] = metrics.confidence_difference(before, after, kind)
+    return result
+
+
+class _Truth:
+    """What the representations say by themselves, computed once for all movies of a run."""
+
+    def __init__(
+        self,
+        movie: Movie,
+        asked: Frames,
+        which: Indices,
+        inside: bool,
+        cache: Cache,
+        seed: int,
+        k: int,
+    ) -> None:
+        assert movie.frames is not None
+        self._movie, self._frames, self._asked, self._which = movie, movie.frames, asked, which
+        self._inside, self._cache, self._seed = inside, cache, seed
+        self._k = max(k, _KEPT)
+
+    def near(self, epoch: int) -> Indices:
+        """Nearest samples (q, k or more) in representation space, among the finite ones."""
+        kept = self._kept(epoch)
+        k = min(self._k, len(kept) - 1)
+        name = f"near-{epoch}-{k}"
+        found = self._cache.get(name)
+        if found is None:
+            rows = self._asked.rows(epoch, self._which)
+            near = nearest(rows, self._frames.rows(epoch, kept), k, itself=self._itself(kept))
+            found = {"near": near.astype(np.int32)}
+            self._cache.put(name, found)
+        return found["near"]
+
+    def laid(self, epoch: int, places: Floats, k: int) -> Indices:
+        """Nearest samples (q, k) on the canvas."""
+        kept = self._kept(epoch)
+        return nearest(places, self._movie.positions[epoch][kept], k, itself=self._itself(kept))
+
+    def border(self, epoch: int) -> tuple[Floats, Indices]:
+        """Border points (m, D) and the nearest of them (q, k or more)."""
+        name = f"border-{epoch}-{self._k}"
+        found = self._cache.get(name)
+        if found is None:
+            assert self._movie.heads is not None
+            draw = np.random.default_rng([self._seed, epoch, 1])
+            rows = self._frames.rows(epoch, self._kept(epoch))
+            count = max(int(SHARE * len(rows)), 2 * self._k)
+            border = border_points(rows, self._movie.heads, epoch, count, draw)
+            asked = self._asked.rows(epoch, self._which)
+            close = nearest(asked, border, min(self._k, len(border))) if len(border) else None
+            if close is None:
+                close = np.empty((len(asked), 0), dtype=np.int64)
+            found = {"border": border, "close": close.astype(np.int32)}
+            self._cache.put(name, found)
+        return found["border"], found["close"]
+
+    def distances(self) -> NDArray[np.float32]:
+        """Distances (q, epoch, epoch) of the asked samples to their own places."""
+        found = self._cache.get("distances")
+        if found is None:
+            parts = [self._distances(part) for part in _parts(self._which, self._asked)]
+            found = {"distances": np.concatenate(parts)}
+            self._cache.put("distances", found)
+        return found["distances"]
+
+    def _distances(self, which: Indices) -> NDArray[np.float32]:
+        rows = [self._asked.rows(epoch, which) for epoch in range(len(self._asked))]
+        return metrics.temporal_distances(np.stack(rows))
+
+    def _kept(self, epoch: int) -> Indices:
+        return np.flatnonzero(self._frames.finite[epoch])
+
+    def _itself(self, kept: Indices) -> Indices | None:
+        """Places of the queries among the kept samples, None for unseen ones."""
+        return np.searchsorted(kept, self._which) if self._inside else None
+
+
+def _draw(asked: Frames, queries: int, seed: int) -> Indices:
+    """Samples that are finite at all epochs, sorted."""
+    able = np.flatnonzero(asked.finite.all(axis=0))
+    if not len(able):
+        raise UsageError("no sample is finite at every epoch, so none can be measured")
+    draw = np.random.default_rng([seed, 0])
+    return np.sort(draw.choice(able, size=min(queries, len(able)), replace=False))
+
+
+def _parts(which: Indices, frames: Frames) -> list[Indices]:
+    """Samples in parts whose representations over all epochs take about 64 MB."""
+    size = max(1, (1 << 24) // (len(frames) * frames.width))
+    return [which[at : at + size] for at in range(0, len(which), size)]
+
+
+def _rows(frames: Frames) -> list[Floats]:
+    some = np.linspace(0, frames.samples - 1, 16).astype(np.int64)
+    return [frames.rows(epoch, some) for epoch in range(len(frames))]
+
+
+def _path(folder: str | Path | None) -> Path | None:
+    return None if folder is None else Path(folder)
+
+
+def _stages(values: Doubles) -> dict[str, float]:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return dict.fromkeys(("early", "middle", "late"), float("nan"))
+    places = {"early": 0, "middle": len(known) // 2, "late": len(known) - 1}
+    return {stage: float(known[place]) for stage, place in places.items()}
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _short(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.3f}"
