@@ -72,7 +72,7 @@ class Movie:
         if rows.ndim != 2:
             raise UsageError(f"expected representations of shape (n, D) but got {rows.shape}")
         result = np.full((len(rows), 2), np.nan, dtype=np.float32)
-        finite: NDArray[np.bool_] = np.isfinite(rows).all(axis=1)
+        finite = np.asarray(np.all(np.isfinite(rows), axis=1))
         for at in range(0, len(rows), _ROWS):
             part = np.flatnonzero(finite[at : at + _ROWS]) + at
             if len(part):
