@@ -180,3 +180,26 @@ def test_results_do_not_change() -> None:
         return [p.detach().clone() for p in model.parameters()]
 
     assert all(torch.equal(a, b) for a, b in zip(run(False), run(True), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"),
+    [
+        (lambda step: 0.05 * min(1.0, (step + 1) / 20), True),  # a rate, not a factor
+        (lambda step: (step + 1) / 4000, True),
+        (lambda step: min(1.0, (step + 1) / 20), False),
+    ],
+)
+def test_a_rate_that_never_comes_near(factor: Callable[[int], float], expected: bool) -> None:
+    model = backbone()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    run = trema.watch(model, optimizer, console=False, strict=True)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    for _ in range(4):
+        for _ in range(20):
+            train(model, optimizer, 1)
+            scheduler.step()
+        run.epoch()
+    document = run.finish()
+    assert document is not None
+    assert ("schedule-vanishes" in {f["check"] for f in document["findings"]}) is expected

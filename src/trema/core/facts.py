@@ -136,6 +136,8 @@ CONTROL_KINDS = {
     "`how` the names differ (`file`, `model`, `nested` or `other`) by `prefix`",
     "monitor": "`watcher` watches the number called `monitor` (text, perhaps empty) in a `mode`, "
     "`min` or `max`; the `values` it was given in these `epochs`, where they are seen",
+    "schedule": "at the end: the rates (of its groups) that a schedule multiplies, `bases`; those "
+    "in force, `rates`; the highest of each epoch, `epochs`; and the number of `steps`",
     "restored": "a module was given its own tensors, taken `steps` training steps before",
 }
 

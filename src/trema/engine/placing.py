@@ -11,7 +11,10 @@ from trema.source.settings import Setting, setting_of
 
 #: What a finding of a cause at the call of a constructor rests on: argument and position.
 _ARGUMENTS: dict[Cause, tuple[tuple[str, int | None], ...]] = {
-    Cause.LEARNING_RATE: (("lr", None), ("learning_rate", None), ("clipnorm", None)),
+    Cause.LEARNING_RATE: tuple(
+        (name, None)
+        for name in ("lr", "learning_rate", "clipnorm", "total_iters", "num_warmup_steps")
+    ),
     Cause.OPTIMIZER: tuple(
         (name, None)
         for name in ("clipnorm", "clipvalue", "global_clipnorm", "weight_decay", "momentum")

@@ -22,6 +22,7 @@ from trema.adapters.keras.datasets import keep_batch, splits_of, tell, tell_data
 from trema.adapters.keras.describe import infer_inputs, infer_outputs
 from trema.adapters.keras.graph import ModelGraph, parameters_of
 from trema.adapters.keras.info import run_info
+from trema.adapters.keras.rates import EpochRates
 from trema.adapters.keras.seen import Seen, add_tensor, form, named
 from trema.core.facts import TRAIN, VALIDATION, Fact, Observation, Phase, Snapshot
 from trema.core.passing import Passing
@@ -84,6 +85,7 @@ class Observer:
         info = dataclasses.replace(info, unobserved=dict(self.unobserved))
         self.segment = session.open_segment(info)
         self.schedule = self.segment.schedule
+        self.rates = EpochRates(self)
         self.next = self.schedule.next_step
 
     # install and undo ---------------------------------------------------------------------
@@ -111,6 +113,7 @@ class Observer:
 
     def close(self) -> None:
         """The fit is over."""
+        self.session.guarded("keras adapter", self.rates.close)
         self.uninstall()
         self.session.guarded("keras adapter", self.segment.close)
 
@@ -355,6 +358,7 @@ class Observer:
         self.epoch = epoch
         self.segment.steps = max(self.segment.steps, self.step)
         self._tell_passing()
+        self.rates.epoch_ends()
         numbers = {name: number(value) for name, value in logs.items()}
         train = {n: v for n, v in numbers.items() if v is not None and not n.startswith("val_")}
         other = {n[4:]: v for n, v in numbers.items() if v is not None and n.startswith("val_")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import sys
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from trema.source.labels import labels_of
 from trema.source.layers import LayerSpec
 from trema.source.matching import match_call, match_layers
 from trema.source.origins import origin
+from trema.source.reading import source_tree
 from trema.source.syntax import argument
 
 #: Where objects were made, known when Trema was there first (``trema run``).
@@ -203,6 +205,21 @@ def cycle_peak(optimizer: torch.optim.Optimizer) -> Location | None:
             if type(scheduler) is kind and (site := site_of(scheduler)) is not None:
                 return argument(site, "max_lr", position) or site
     return None
+
+
+def factor_of(scheduler: object) -> Location | None:
+    """The expression of the only ``lambda`` that a schedule multiplies its rates by."""
+    functions = list(getattr(scheduler, "lr_lambdas", None) or ())
+    code = getattr(functions[0], "__code__", None) if len(functions) == 1 else None
+    if code is None or code.co_name != "<lambda>" or not is_user_file(code.co_filename):
+        return None
+    tree = source_tree(code.co_filename)
+    found = [
+        node.body
+        for node in (ast.walk(tree.tree) if tree is not None else ())
+        if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno
+    ]
+    return tree.location(found[0]) if tree is not None and len(found) == 1 else None
 
 
 def data_location(loader: DataLoader[Any] | None) -> Location | None:

@@ -46,6 +46,7 @@ from trema.adapters.torch.measure import (
 )
 from trema.adapters.torch.plateau import Plateaus
 from trema.adapters.torch.ranks import Ranks
+from trema.adapters.torch.schedules import Schedules
 from trema.adapters.torch.tokens import Tokens, readable
 from trema.adapters.torch.units import UnitAxes
 from trema.adapters.torch.weights import Weights
@@ -119,6 +120,7 @@ class Observer:
         self.loop = Loop(self, optimizer)
         self.weights = Weights(self, optimizer)
         self.plateaus = Plateaus(self, optimizer)
+        self.schedules = Schedules(self, optimizer)
         self.tokens = Tokens(self.inner)
         self.finite = Finite(self)
         self.ranks = Ranks(self, model if self.model is not model else None)
@@ -283,6 +285,7 @@ class Observer:
             return
         if self.epochs.begins:
             self.guard(self.epochs.flush)
+            self.guard(self.schedules.epoch_begins)
         scaled = patches.scaled
         self._scaler = None  # a scaler of another loop tells nothing about this one
         if scaled is not None and scaled[0]() is loss:
@@ -533,6 +536,7 @@ class Observer:
         self.session.guarded("torch adapter", self.loop.close)
         self.weights.close()
         self.session.guarded("torch adapter", self.plateaus.close)
+        self.session.guarded("torch adapter", self.schedules.close)
         self.session.guarded("torch adapter", lambda: self.ranks.close(self._optimizer()))
         self._disarm()
         if self in patches.listeners:
