@@ -137,6 +137,19 @@ class Faraway:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Counter:
+    """A column that numbers the rows.
+
+    mean_run, expected_run : lengths of runs of one class in its order, and were the labels
+        shuffled; 0 where targets are no classes
+    """
+
+    column: int
+    mean_run: float = 0.0
+    expected_run: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class InputSketch:
     """One input tensor of a data set; ``shape`` is that of a sample."""
 
@@ -151,6 +164,7 @@ class InputSketch:
     wraps: tuple[Wrap, ...] = ()
     faraway: tuple[Faraway, ...] = ()
     leaks: tuple[int, ...] = ()  # columns that repeat the targets
+    counters: tuple[Counter, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,4 +339,5 @@ def _input(data: Mapping[str, Any]) -> InputSketch:
         wraps=tuple(_made(Wrap, one) for one in data.get("wraps", ())),
         faraway=tuple(_made(Faraway, one) for one in data.get("faraway", ())),
         leaks=tuple(int(one) for one in data.get("leaks", ())),
+        counters=tuple(_made(Counter, one) for one in data.get("counters", ())),
     )

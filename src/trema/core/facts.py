@@ -265,7 +265,8 @@ class LossInfo:
 
     kind
         ``cross-entropy`` (multi-class), ``binary-cross-entropy``, ``nll``, ``mse``, ``mae``,
-        ``huber``, ``kl-divergence``, ``hinge``, ``poisson``, ``ctc``, ``other``.
+        ``huber``, ``relative`` (percentage error), ``log-squared``, ``kl-divergence``,
+        ``hinge``, ``poisson``, ``ctc``, ``other``.
     reads
         ``logits``, ``probabilities``, ``log-probabilities``, ``values`` (regression) or
         ``unknown``.

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trema.core import faraway, neighbours, repeats, wraps
+from trema.core import counters, faraway, neighbours, repeats, wraps
 from trema.core.datasets import (
     CLASSES,
     COLUMNS,
     TOLD,
     Columns,
+    Counter,
     DataSketch,
     Faraway,
     Form,
@@ -117,6 +118,7 @@ def sketch_input(
     spikes: tuple[Spike, ...] = ()
     leaks: tuple[int, ...] = ()
     far: tuple[Faraway, ...] = ()
+    numbered: tuple[Counter, ...] = ()
     few = rows[:: max(1, -(-rows.size // LOOK))]
     step = stride * max(1, -(-rows.size // LOOK))
     if form == "table" and 0 < width <= COLUMNS and len(rows):
@@ -125,6 +127,8 @@ def sketch_input(
         far = faraway.faraway(few, columns, step)
         leaks = _leaks(few, None if targets is None else targets[::step], columns)
         tokens = _tokens(rows, few, columns, stride)
+        classes = None if targets is None else class_indices(targets[::step])
+        numbered = counters.counters(few, columns, classes)
     elif form != "other" and len(few):
         columns = _columns(_by_channel(few, form), names)
         if form == "series":
@@ -141,6 +145,7 @@ def sketch_input(
         wraps=wraps.wraps(few, form, columns, step),
         faraway=far,
         leaks=leaks,
+        counters=numbered,
     )
     return found, len(rows) if stride > 1 else len(array)
 

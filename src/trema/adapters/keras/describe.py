@@ -19,6 +19,8 @@ _LOSSES: Mapping[str, tuple[str, bool | None]] = {
     "binaryfocalcrossentropy": ("binary-cross-entropy", None),
     "meansquarederror": ("mse", None),
     "meanabsoluteerror": ("mae", None),
+    "meanabsolutepercentageerror": ("relative", None),
+    "meansquaredlogarithmicerror": ("log-squared", None),
     "huber": ("huber", None),
     "logcosh": ("huber", None),
     "kldivergence": ("kl-divergence", None),
@@ -31,13 +33,15 @@ _LOSSES: Mapping[str, tuple[str, bool | None]] = {
 _SHORT = {
     "mse": "meansquarederror",
     "mae": "meanabsoluteerror",
+    "mape": "meanabsolutepercentageerror",
+    "msle": "meansquaredlogarithmicerror",
     "bce": "binarycrossentropy",
     "crossentropy": "binarycrossentropy",
     "kld": "kldivergence",
     "kullbackleiblerdivergence": "kldivergence",
     "huberloss": "huber",
 }
-_VALUES = frozenset({"mse", "mae", "huber", "hinge"})
+_VALUES = frozenset({"mse", "mae", "huber", "hinge", "relative", "log-squared"})
 _SCHEDULERS = frozenset({"LearningRateScheduler", "ReduceLROnPlateau"})
 _SETTINGS = (
     "momentum", "nesterov", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm",
