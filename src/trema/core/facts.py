@@ -75,6 +75,7 @@ class Fact(StrEnum):
     TOKENS = "tokens"  # by sampled step, named as in TOKEN_NAMES; observation: of the vocabulary
 
     CONTROL = "control"  # observation: what steers a training, by kind as in CONTROL_KINDS
+    FLOW = "flow"  # observation: how values flow through the first step, see FLOW_NAMES
 
     RANKS = "ranks"  # observation: this rank beside others, see trema.core.divergence
     SAMPLER = "sampler"  # observation: the orders in which a distributed sampler gave the data
@@ -91,7 +92,7 @@ class Fact(StrEnum):
 #: Facts that only some kinds of runs can have: loops written by the user, token batches, several
 #: processes. Without them a check does not apply, rather than that it was kept from judging.
 SITUATIONAL = frozenset(
-    {Fact.LOOP, Fact.WIRING, Fact.CONTROL, Fact.TOKENS, Fact.RANKS, Fact.SAMPLER}
+    {Fact.LOOP, Fact.WIRING, Fact.CONTROL, Fact.FLOW, Fact.TOKENS, Fact.RANKS, Fact.SAMPLER}
 )
 
 #: Facts of a tensor of the batch, in the order of :func:`trema.core.reduce.tensor_statistics`.
@@ -165,6 +166,21 @@ TOKEN_NAMES = {
     "untrained-ids": "ids of the batch whose rows of a frozen embedding equal its mean, as rows "
     "that were added do; in the first batches",
     "untrained-rows": "share of the sequences with such an id",
+}
+
+#: What an observation of :attr:`Fact.FLOW` may hold; what was not looked at is absent.
+FLOW_NAMES = {
+    "swapped": "reshapes that put the axis of the samples where another one stood: layer that "
+    "reads it, from and to (shapes), place (a role of RunInfo.places)",
+    "states": "recurrent layers of which only the last state is read: layer, padding (share of the "
+    "positions behind the tokens), width, rows, place",
+    "future": "of a model whose targets are its inputs one position later: layer, leak (greatest "
+    "influence of later positions on an output, of that of the positions up to it), position, "
+    "width, place",
+    "samples": "draws that a later layer reads and whose parameters need gradients: layer, kind, "
+    "place",
+    "unread": "inputs that only layers read which the loss does not depend on: input, layers, "
+    "place",
 }
 
 INPUT_FACTS = frozenset(fact for fact in Fact if fact.startswith("input-"))

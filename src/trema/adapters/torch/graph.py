@@ -84,7 +84,7 @@ def read_graph(
     -------
     Graph, or None when it is too large or hides a compiled part.
     """
-    order = _topological(root)
+    order = in_order(root)
     if order is None or any("CompiledFunction" in node.name() for node in order):
         return None
     labels: dict[Any, str] = {}
@@ -126,7 +126,7 @@ def read_graph(
     return Graph(list(layers.values()), list(edges), _chain(start, labels), tuple(losses))
 
 
-def _topological(root: Any) -> list[Any] | None:
+def in_order(root: Any) -> list[Any] | None:
     """Nodes so that inputs come before what they feed; None past the limit."""
     order: list[Any] = []
     done: set[Any] = set()

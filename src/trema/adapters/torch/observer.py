@@ -32,6 +32,7 @@ from trema.adapters.torch.describe import (
 )
 from trema.adapters.torch.epochs import Epochs
 from trema.adapters.torch.finite import Finite
+from trema.adapters.torch.flow import Flow
 from trema.adapters.torch.hooks import Hook, silence
 from trema.adapters.torch.info import described, first_info, located
 from trema.adapters.torch.loop import Loop
@@ -51,7 +52,7 @@ from trema.adapters.torch.tokens import Tokens, readable
 from trema.adapters.torch.units import UnitAxes
 from trema.adapters.torch.weights import Weights
 from trema.core.diagnosis import Location
-from trema.core.facts import TRAIN, VALIDATION, Fact, Phase, Place, Snapshot
+from trema.core.facts import TRAIN, VALIDATION, Fact, Observation, Phase, Place, Snapshot
 from trema.engine.session import Session
 from trema.source.frames import CallSite, call_site
 from trema.source.freezing import freezing_statement
@@ -123,6 +124,7 @@ class Observer:
         self.schedules = Schedules(self, optimizer)
         self.tokens = Tokens(self.inner)
         self.finite = Finite(self)
+        self.flow = Flow(self.inner)
         self.ranks = Ranks(self, model if self.model is not model else None)
         self._next = self.segment.schedule.next_step
         self._forward_handle: Any = None
@@ -348,6 +350,7 @@ class Observer:
         self._hook(True)
         self._reset_capture()
         self._loss_call = None
+        self.flow.forget()
         if self._compiled:
             return
         for name, module in self._leaves.items():
@@ -368,6 +371,9 @@ class Observer:
     ) -> None:
         if torch.compiler.is_compiling() or not torch.is_grad_enabled() or self._captured:
             return
+        if not self._described:
+            kind = self._kinds[name]
+            self.guard(lambda: self.flow.after_layer(name, kind, module, given, output))
         out = main_output(output)
         if out is None:
             return
@@ -415,7 +421,22 @@ class Observer:
         self._described = True
         self._graph_outputs = {}
         self._shapes = {}
+        self._tell_flow(root)
         self.segment.update(**changes, places=self._located())
+
+    def _tell_flow(self, root: Tensor) -> None:
+        if not self._compiled:
+            data = self.flow.read(root.grad_fn, self._loss_call, self._inputs)
+            self.known_places |= self.flow.places
+            self.observe(Fact.FLOW, data)
+        self.flow.done()
+
+    def observe(self, fact: Fact, data: dict[str, Any]) -> None:
+        """Hand on what was found out beside the numbers of a step."""
+        epoch, segment = self.epochs.epoch, self.segment.number
+        self.segment.observe(
+            Observation(fact=fact, step=self.step, epoch=epoch, data=data, segment=segment)
+        )
 
     def _relocate(self) -> None:
         self.segment.update(places=self._located())
@@ -533,6 +554,7 @@ class Observer:
             self._drop(handle)
         self._handles.clear()
         self._hook(False)
+        self.flow.done()
         self.session.guarded("torch adapter", self.loop.close)
         self.weights.close()
         self.session.guarded("torch adapter", self.plateaus.close)
