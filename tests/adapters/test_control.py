@@ -203,3 +203,42 @@ def test_a_rate_that_never_comes_near(factor: Callable[[int], float], expected: 
     document = run.finish()
     assert document is not None
     assert ("schedule-vanishes" in {f["check"] for f in document["findings"]}) is expected
+
+
+class Dropping(nn.Module):
+    """Functional dropout as it is written in several ways."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.inner, self.out = nn.Linear(8, 16), nn.Linear(16, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.inner(x))
+        if self.how == "always":
+            x = F.dropout(x, p=0.4)
+        elif self.how == "meant":
+            x = F.dropout(x, p=0.4, training=True)
+        elif self.how == "by mode":
+            x = F.dropout(x, 0.4, self.training)
+        elif self.training:
+            x = F.dropout(x, 0.4)
+        out: Tensor = self.out(x)
+        return out
+
+
+@pytest.mark.parametrize("how", ["always", "meant", "by mode", "guarded"])
+def test_functional_dropout_in_eval_mode(how: str) -> None:
+    model = Dropping(how)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    run = trema.watch(model, optimizer, console=False, strict=True)
+    for _ in range(3):
+        train(model.train(), optimizer)
+        model.eval()
+        with torch.no_grad():
+            F.cross_entropy(model(X), Y)
+    document = run.finish()
+    assert document is not None
+    found = {f["check"] for f in document["findings"]}
+    assert ("dropout-in-evaluation" in found) is (how == "always")
+    assert "dropout" not in vars(torch._VF)  # as it was

@@ -139,6 +139,8 @@ CONTROL_KINDS = {
     "`min` or `max`; the `values` it was given in these `epochs`, where they are seen",
     "schedule": "at the end: the rates (of its groups) that a schedule multiplies, `bases`; those "
     "in force, `rates`; the highest of each epoch, `epochs`; and the number of `steps`",
+    "eval-dropout": "dropout at a `rate` was at work in `modules` while the model was in eval "
+    "mode: its functional form was called without saying whether it trains",
     "restored": "a module was given its own tensors, taken `steps` training steps before",
 }
 

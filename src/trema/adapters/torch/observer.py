@@ -31,6 +31,7 @@ from trema.adapters.torch.describe import (
     watched_part,
 )
 from trema.adapters.torch.epochs import Epochs
+from trema.adapters.torch.evaluation import EvalDropout
 from trema.adapters.torch.finite import Finite
 from trema.adapters.torch.flow import Flow
 from trema.adapters.torch.hooks import Hook, silence
@@ -122,6 +123,7 @@ class Observer:
         self.weights = Weights(self, optimizer)
         self.plateaus = Plateaus(self, optimizer)
         self.schedules = Schedules(self, optimizer)
+        self.eval_dropout = EvalDropout(self)
         self.tokens = Tokens(self.inner)
         self.finite = Finite(self)
         self.flow = Flow(self.inner)
@@ -559,6 +561,7 @@ class Observer:
         self.weights.close()
         self.session.guarded("torch adapter", self.plateaus.close)
         self.session.guarded("torch adapter", self.schedules.close)
+        self.eval_dropout.close()
         self.session.guarded("torch adapter", lambda: self.ranks.close(self._optimizer()))
         self._disarm()
         if self in patches.listeners:
