@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.utils.data import DataLoader, TensorDataset
 
 import trema
 from trema.adapters.torch import weights
@@ -242,3 +243,30 @@ def test_functional_dropout_in_eval_mode(how: str) -> None:
     found = {f["check"] for f in document["findings"]}
     assert ("dropout-in-evaluation" in found) is (how == "always")
     assert "dropout" not in vars(torch._VF)  # as it was
+
+
+@pytest.mark.parametrize("case", ["validation", "two training sets", "frozen modes", "healthy"])
+def test_steps_in_the_validation_phase(case: str) -> None:
+    model = nn.Sequential(nn.Linear(8, 16), nn.Dropout(0.2), nn.Linear(16, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    run = trema.watch(model, optimizer, console=False, strict=True)
+    first = DataLoader(TensorDataset(X[:48], Y[:48]), 16, shuffle=True)
+    second = DataLoader(TensorDataset(X[48:], Y[48:]), 8)
+
+    def one_pass(loader: DataLoader[Any], learn: bool) -> None:
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            if learn:
+                loss.backward()
+                optimizer.step()
+
+    for _ in range(4):
+        model.train(case != "frozen modes")
+        one_pass(first, True)
+        model.train(case == "two training sets")
+        one_pass(second, case != "healthy")
+    document = run.finish()
+    assert document is not None
+    found = {f["check"] for f in document["findings"]}
+    assert ("validation-trained" in found) is (case == "validation")

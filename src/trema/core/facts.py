@@ -141,6 +141,8 @@ CONTROL_KINDS = {
     "in force, `rates`; the highest of each epoch, `epochs`; and the number of `steps`",
     "eval-dropout": "dropout at a `rate` was at work in `modules` while the model was in eval "
     "mode: its functional form was called without saying whether it trains",
+    "trained-in-eval": "`steps` optimizer steps in each of `passes` passes over a second data set, "
+    "all in eval mode, while the first one is trained on in train mode",
     "restored": "a module was given its own tensors, taken `steps` training steps before",
 }
 

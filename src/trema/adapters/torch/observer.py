@@ -46,6 +46,7 @@ from trema.adapters.torch.measure import (
     part,
     tensor_facts,
 )
+from trema.adapters.torch.passes import Passes
 from trema.adapters.torch.plateau import Plateaus
 from trema.adapters.torch.ranks import Ranks
 from trema.adapters.torch.schedules import Schedules
@@ -124,6 +125,7 @@ class Observer:
         self.plateaus = Plateaus(self, optimizer)
         self.schedules = Schedules(self, optimizer)
         self.eval_dropout = EvalDropout(self)
+        self.passes = Passes(self)
         self.tokens = Tokens(self.inner)
         self.finite = Finite(self)
         self.flow = Flow(self.inner)
@@ -540,12 +542,14 @@ class Observer:
         """Somebody iterates a loader."""
         self.epochs.loader_begins(loader)
         self.ranks.loader_begins(loader)
+        self.guard(lambda: self.passes.begins(loader))
         self.loop.loader_begins(loader is self.epochs.train_loader)
 
     def loader_ends(self, loader: DataLoader[Any]) -> None:
         """A loader is exhausted."""
         self.guard(lambda: self.loop.loader_ends(loader is self.epochs.train_loader))
         self.guard(lambda: self.epochs.loader_ends(loader))
+        self.guard(lambda: self.passes.ends(loader))
         if loader is self.epochs.train_loader:
             self.guard(self.ranks.loader_ends)
         self._validation_seen = 0
@@ -562,6 +566,7 @@ class Observer:
         self.session.guarded("torch adapter", self.plateaus.close)
         self.session.guarded("torch adapter", self.schedules.close)
         self.eval_dropout.close()
+        self.passes.close()
         self.session.guarded("torch adapter", lambda: self.ranks.close(self._optimizer()))
         self._disarm()
         if self in patches.listeners:
