@@ -20,6 +20,8 @@ from trema.core.numbers import decode, decode_array, short_list
 COLUMNS = 4096
 #: Indices of rows that are told of one thing.
 TOLD = 100
+#: Token ids whose counts are kept.
+FREQUENT = 256
 #: Classes that are counted; more distinct targets are taken as values.
 CLASSES = 1000
 
@@ -85,6 +87,8 @@ class Tokens:
     full: float
     behind: bool
     outliers: tuple[int, ...] = ()  # rows that hold the greatest id, the first ones
+    frequent: tuple[int, ...] = ()  # the most frequent ids …
+    counts: tuple[int, ...] = ()  # … and how often they were met
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +169,7 @@ class InputSketch:
     faraway: tuple[Faraway, ...] = ()
     leaks: tuple[int, ...] = ()  # columns that repeat the targets
     counters: tuple[Counter, ...] = ()
+    reshaped: float | None = None  # of images, see :func:`trema.core.layouts.reshaped`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,4 +345,5 @@ def _input(data: Mapping[str, Any]) -> InputSketch:
         faraway=tuple(_made(Faraway, one) for one in data.get("faraway", ())),
         leaks=tuple(int(one) for one in data.get("leaks", ())),
         counters=tuple(_made(Counter, one) for one in data.get("counters", ())),
+        reshaped=data.get("reshaped"),
     )

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trema.core import counters, faraway, neighbours, repeats, wraps
+from trema.core import counters, faraway, layouts, neighbours, repeats, wraps
 from trema.core.datasets import (
     CLASSES,
     COLUMNS,
+    FREQUENT,
     TOLD,
     Columns,
     Counter,
@@ -146,6 +147,7 @@ def sketch_input(
         faraway=far,
         leaks=leaks,
         counters=numbered,
+        reshaped=layouts.reshaped(few) if form == "image" else None,
     )
     return found, len(rows) if stride > 1 else len(array)
 
@@ -343,7 +345,17 @@ def _tokens(rows: np.ndarray, few: np.ndarray, columns: Columns, stride: int) ->
         full=float((padded == 0).mean()),
         behind=bool(after.sum() > before.sum()),
         outliers=tuple(int(row) for row in at),
+        **_frequent(few),
     )
+
+
+def _frequent(few: np.ndarray) -> dict[str, tuple[int, ...]]:
+    ids, counts = np.unique(few, return_counts=True)
+    most = np.argsort(-counts, kind="stable")[:FREQUENT]
+    return {
+        "frequent": tuple(int(one) for one in ids[most]),
+        "counts": tuple(int(one) for one in counts[most]),
+    }
 
 
 def class_indices(targets: np.ndarray) -> NDArray[np.int64] | None:
