@@ -26,6 +26,7 @@ from trema.core.diagnosis import Location
 from trema.core.facts import Fact, Layer, LossInfo, Place, RunInfo
 from trema.source.cuts import loss_cut
 from trema.source.frames import CallSite
+from trema.source.intervals import step_interval
 from trema.source.loops import loop_around
 from trema.source.loss_values import loss_value, operation_in
 from trema.source.syntax import argument
@@ -156,6 +157,8 @@ def located(
         places["loss-value"] = value
         if (difference := operation_in(value, "difference")) is not None:
             places["loss-difference"] = difference
+    if "backward" in places and (every := step_interval(places["backward"])) is not None:
+        places["step-interval"] = every
     if "backward" in places and (cut := loss_cut(places["backward"])) is not None:
         places["loss-cut"] = cut
     if (size := locate.batch_location(train_loader)) is not None:

@@ -87,7 +87,9 @@ class StepMissing(Check):
         return self.diagnosis(
             f"{message} and no weight moved",
             Evidence(Fact.LOOP, float(passes), limit=0.0, unit="passes", name="no-step"),
-            location=(made if beside else None) or history.run.place("backward") or made,
+            location=(made if beside else None)
+            or history.run.place("step-interval", "backward")
+            or made,
             confidence="measured",
         )
 
