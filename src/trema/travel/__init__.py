@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trema.travel.measure import Quality, quality
     from trema.travel.movie import Movie, build, load
+    from trema.travel.record.reader import Recording, open_recording
 
-__all__ = ["Movie", "Quality", "build", "load", "quality"]
+__all__ = ["Movie", "Quality", "Recording", "build", "load", "open_recording", "quality"]
 
 _HOMES = {
     "Movie": "trema.travel.movie",
@@ -20,6 +21,8 @@ _HOMES = {
     "build": "trema.travel.movie",
     "load": "trema.travel.movie",
     "quality": "trema.travel.measure",
+    "Recording": "trema.travel.record.reader",
+    "open_recording": "trema.travel.record.reader",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,12 +11,15 @@ from torch import Tensor, nn
 
 from trema.adapters.torch.crash import tell_shapes
 from trema.adapters.torch.observer import Observer
+from trema.adapters.torch.travel import follow
+from trema.adapters.travel import checked
 from trema.adapters.wiring import wire
 from trema.core.config import disabled
 from trema.core.errors import UsageError
 from trema.core.facts import TRAIN, VALIDATION
 from trema.engine import active
 from trema.engine.session import Session
+from trema.travel.record.options import RecordOptions
 
 
 class Run:
@@ -59,7 +62,7 @@ class Run:
         """The epoch is over; needed only where no loader tells."""
         if self._session is not None:
             for observer in self._observers:
-                self._session.guarded("torch adapter", observer.epochs.flush)
+                self._session.guarded("torch adapter", observer.end_epoch)
 
     def finish(self) -> dict[str, Any] | None:
         """End the run now and remove every hook; returns the findings document."""
@@ -77,6 +80,8 @@ def watch(
     loss: Any = None,
     *,
     name: str | None = None,
+    travel: Any = None,
+    travel_options: Mapping[str, Any] | RecordOptions | None = None,
     **options: Any,
 ) -> Run:
     """Watch a training loop.
@@ -88,12 +93,15 @@ def watch(
     loss : accepted for clarity; losses of torch are seen by themselves, any other is the tensor
         whose ``backward`` runs
     name : of the run; by default the script's
+    travel : samples whose way through the training is recorded: a data set, a loader, arrays, or
+        a mapping such as ``{"train": …, "test": …, "unlabelled": …}`` of them
+    travel_options : see :class:`trema.travel.record.options.RecordOptions`
     options : see :class:`trema.Config`, for example ``inputs="image"``
 
     Raises
     ------
     UsageError
-        When the model is no module or the optimizer is no optimizer.
+        When the model is no module, the optimizer is no optimizer, or ``travel`` holds no samples.
     UnknownOption
         For an option that does not exist.
     """
@@ -111,6 +119,7 @@ def watch(
             )
     if loss is not None and not callable(loss):
         raise UsageError(f"loss must be callable but got {type(loss).__name__}")
+    recording = checked(travel, travel_options)
     if disabled():
         return Run(None)
     wire()
@@ -120,6 +129,8 @@ def watch(
         for index, one in enumerate(given)
         if (observer := observe(session, model, one, index)) is not None
     ]
+    if recording is not None and observers:
+        observers[0].travel = follow(session, model, *recording)
     return Run(session, observers)
 
 

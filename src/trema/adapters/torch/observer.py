@@ -53,6 +53,7 @@ from trema.adapters.torch.schedules import Schedules
 from trema.adapters.torch.tokens import Tokens, readable
 from trema.adapters.torch.units import UnitAxes
 from trema.adapters.torch.weights import Weights
+from trema.adapters.travel import Following
 from trema.core.diagnosis import Location
 from trema.core.facts import TRAIN, VALIDATION, Fact, Observation, Phase, Place, Snapshot
 from trema.engine.session import Session
@@ -131,6 +132,7 @@ class Observer:
         self.flow = Flow(self.inner)
         self.ranks = Ranks(self, model if self.model is not model else None)
         self._next = self.segment.schedule.next_step
+        self.travel: Following | None = None  # a recording beside this training
         self._forward_handle: Any = None
         self._before_handle: Any = None
         self._handles = [optimizer.register_step_post_hook(self._after_step)]
@@ -193,7 +195,7 @@ class Observer:
     def _after_forward(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or patches.paused:
             return
         training = torch.is_grad_enabled()
         if training:
@@ -290,7 +292,7 @@ class Observer:
         if (loss.ndim and loss.numel() != 1) or (others and not self._is_latest()):
             return
         if self.epochs.begins:
-            self.guard(self.epochs.flush)
+            self.end_epoch()
             self.guard(self.schedules.epoch_begins)
         scaled = patches.scaled
         self._scaler = None  # a scaler of another loop tells nothing about this one
@@ -339,6 +341,8 @@ class Observer:
                 return
         self.step = step + 1
         self.segment.steps = self.step
+        if self.travel is not None:
+            self.travel.stepped(step)
         if self.step >= self._next and not self.armed:
             self._arm()
 
@@ -552,7 +556,15 @@ class Observer:
         self.guard(lambda: self.passes.ends(loader))
         if loader is self.epochs.train_loader:
             self.guard(self.ranks.loader_ends)
+            if self.travel is not None and self.epochs.begins:
+                self.travel.epoch_over(self.epochs.epoch)
         self._validation_seen = 0
+
+    def end_epoch(self) -> None:
+        """The epoch is over and handed on; what time travel records of it is timed apart."""
+        if self.travel is not None:
+            self.travel.epoch_over(self.epochs.epoch)
+        self.guard(self.epochs.flush)
 
     def rest(self) -> None:
         """Remove every hook; the last epoch may still be told more."""
@@ -574,6 +586,11 @@ class Observer:
 
     def close(self) -> None:
         """Remove every hook; the segment takes its last look."""
+        travel, self.travel = self.travel, None
+        if travel is not None:
+            if self.epochs.train_loader is None:  # no loader says that the epoch was whole
+                travel.epoch_over(self.epochs.epoch)
+            travel.close()
         self.rest()
         self.session.guarded("torch adapter", lambda: self.epochs.close())
 

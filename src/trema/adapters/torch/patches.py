@@ -36,6 +36,8 @@ class Listener(Protocol):
 
 
 listeners: list[Listener] = []
+#: A forward pass of our own runs: hooks on layers tell nothing.
+paused = False
 #: The loss that was scaled last, beside what the scaler made of it: (scaled, original, scaler).
 scaled: tuple[weakref.ref[Tensor], Tensor, weakref.ref[Any]] | None = None
 #: Loaders that accelerate drives: they are exhausted before their last batch is used.

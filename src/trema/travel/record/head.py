@@ -1,0 +1,96 @@
+"""The last linear layer of a network, and what its outputs and labels mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trema.core.errors import UsageError
+
+#: More outputs than this are words of a vocabulary, not classes with a place on a map.
+MOST_OUTPUTS = 4096
+
+
+class Refused(UsageError):
+    """What cannot be recorded, in one sentence; the training goes on without a recording."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """``weights`` (output, D) and ``biases`` (output,), float32; logits are ``x @ weights.T + b``.
+
+    ``basis`` (kept, D) is there when representations are compressed: ``weights`` then belong to
+    what is kept, and ``weights @ basis`` are those of the network.
+    """
+
+    weights: NDArray[np.float32]
+    biases: NDArray[np.float32]
+    basis: NDArray[np.float32] | None = None
+
+    @classmethod
+    def of(cls, weights: NDArray[Any], biases: NDArray[Any] | None) -> Head:
+        """A head from arrays of any real dtype; without biases they are zero."""
+        w = np.ascontiguousarray(weights, dtype=np.float32)
+        b = np.zeros(len(w), np.float32) if biases is None else np.array(biases, dtype=np.float32)
+        return cls(w, b)
+
+
+def checked_outputs(shape: tuple[int, ...], samples: int, layer: str) -> int:
+    """The number of logits of a head whose output has this shape for so many samples.
+
+    Raises
+    ------
+    Refused
+        For logits a token or a pixel, and for more than 4,096 of them.
+    """
+    if len(shape) != 2 or shape[0] != samples:
+        raise Refused(
+            f"`{layer}` gives outputs of shape {shape} for {samples} samples: time travel shows "
+            "one prediction a sample, and language models predict every token"
+        )
+    if shape[1] > MOST_OUTPUTS:
+        raise Refused(
+            f"`{layer}` has {shape[1]:,} outputs, above the {MOST_OUTPUTS:,} that time travel "
+            "shows as classes: language-model heads are not recorded"
+        )
+    return shape[1]
+
+
+def kind_of(outputs: int, labels: NDArray[Any] | None, *, stated: str | None, sigmoid: bool) -> str:
+    """What the outputs are: stated, else one logit is *sigmoid*; several are *multilabel* where
+    the network ends in a sigmoid or a sample carries no or several labels, else *softmax*."""
+    if stated is not None:
+        if stated == "sigmoid" and outputs != 1:
+            raise Refused(f"kind 'sigmoid' needs one output but the head has {outputs}")
+        return stated
+    if outputs == 1:
+        return "sigmoid"
+    many = labels is not None and labels.ndim == 2 and labels.shape[1] == outputs
+    if many and labels is not None and bool(((labels > 0.5).sum(axis=1) != 1).any()):
+        return "multilabel"
+    return "multilabel" if sigmoid else "softmax"
+
+
+def label_numbers(labels: NDArray[Any], kind: str) -> NDArray[np.int64]:
+    """Labels as classes (sample,), or for *multilabel* as zeros and ones (sample, label).
+
+    Raises
+    ------
+    Refused
+        When they are no classes, as in a regression.
+    """
+    array = np.asarray(labels)
+    if array.ndim > 1 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.dtype.kind == "f" and not bool((array == np.round(array)).all()):
+        if kind == "softmax" and array.ndim == 2:  # smoothed or mixed: the likeliest class
+            return np.asarray(array.argmax(axis=1), dtype=np.int64)
+        raise Refused("the labels are not classes: time travel shows classifications only")
+    if kind == "softmax" and array.ndim == 2:
+        array = array.argmax(axis=1)
+    if array.ndim != (2 if kind == "multilabel" else 1) or array.dtype.kind not in "fiub":
+        raise Refused(f"labels of shape {array.shape} and dtype {array.dtype} are no classes")
+    return np.asarray(array, dtype=np.int64)

@@ -1,0 +1,337 @@
+"""Forward passes of a PyTorch network over fixed samples, which leave the training as it was."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from trema.travel.record.head import Head, Refused, checked_outputs, kind_of, label_numbers
+from trema.travel.record.options import RecordOptions
+from trema.travel.record.passing import Found, Pass
+from trema.travel.record.rows import Rows
+from trema.travel.record.sources import Source
+from trema.travel.record.writer import Frame
+
+#: Samples of the pass that finds the head.
+_TRIED = 8
+#: Objects of a data set that are searched for random generators.
+_SEARCHED = 2000
+
+
+class TorchPass(Pass):
+    """Passes of one network.
+
+    Parameters
+    ----------
+    model : a plain module, not wrapped for several devices
+    sources : the splits
+    options : of the recording
+
+    Raises
+    ------
+    Refused
+        When the network has no linear head that can be shown, or cannot run on the samples.
+    """
+
+    def __init__(
+        self, model: nn.Module, sources: Mapping[str, Source], options: RecordOptions
+    ) -> None:
+        self.model = model
+        self.sources = dict(sources)
+        self.options = options
+        with undisturbed(model, self.sources.values()):
+            self._head, self.layer, self.outputs, self._sigmoid = self._find()
+        self.width = self._head.in_features
+
+    def describe(self) -> Found:
+        """What was found, and the labels, read once."""
+        with undisturbed(self.model, self.sources.values()):
+            labels = {name: self._labels(source) for name, source in self.sources.items()}
+        first = next(iter(labels.values()))
+        kind = kind_of(self.outputs, first, stated=self.options.kind, sigmoid=self._sigmoid)
+        numbers = {
+            name: None if given is None else label_numbers(given, kind)
+            for name, given in labels.items()
+        }
+        return Found(self.layer, kind, self.width, self.outputs, numbers)
+
+    def run(self) -> tuple[dict[str, Frame], Head, float]:
+        """Frames by split, the head, and the seconds that it took."""
+        started = time.perf_counter()
+        frames = {}
+        with undisturbed(self.model, self.sources.values()):
+            for name, source in self.sources.items():
+                frames[name] = self._frame(source)
+        weights, bias = self._head.weight, self._head.bias
+        head = Head.of(_numpy(weights), None if bias is None else _numpy(bias))
+        return frames, head, time.perf_counter() - started
+
+    def _frame(self, source: Source) -> Frame:
+        seen: list[tuple[Tensor, Tensor]] = []
+
+        def keep(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+            seen[:] = [(given[0].detach(), output.detach())]
+
+        frame = Frame(Rows(len(source)), Rows(len(source)))
+        handle = self._head.register_forward_hook(keep)
+        try:
+            for inputs, _ in source.batches(self.options.batch):
+                seen.clear()
+                self._call(inputs)
+                if not seen:
+                    raise Refused(f"`{self.layer}` did not run on the samples")
+                frame.representations.add(_numpy(seen[0][0]))
+                frame.logits.add(_numpy(seen[0][1]))
+        finally:
+            handle.remove()
+        return frame
+
+    def _labels(self, source: Source) -> NDArray[Any] | None:
+        found = []
+        for _, labels in source.batches(max(self.options.batch, 4096)):
+            if labels is None:
+                return None
+            found.append(_numpy(labels) if isinstance(labels, Tensor) else np.asarray(labels))
+        return np.concatenate(found)
+
+    # the network --------------------------------------------------------------------------
+
+    def _call(self, inputs: Any) -> Any:
+        device, dtype = _place(self.model)
+        x = _moved(inputs, device, dtype)
+        with torch.autocast(device.type, enabled=False):
+            if isinstance(x, tuple):
+                return self.model(*x)
+            if isinstance(x, Mapping):
+                names = _parameters(self.model)
+                if names is None or set(x) & names:
+                    return self.model(**{k: v for k, v in x.items() if not names or k in names})
+            return self.model(x)
+
+    def _find(self) -> tuple[nn.Linear, str, int, bool]:
+        """The head, its name and outputs, and whether the network ends in a sigmoid."""
+        source = next(iter(self.sources.values()))
+        linear = {name: m for name, m in self.model.named_modules() if isinstance(m, nn.Linear)}
+        wanted = self.options.layer
+        if wanted is not None and wanted not in linear:
+            raise Refused(
+                f"there is no linear layer {wanted!r} to record: choose one of "
+                f"{', '.join(list(linear)[-8:]) or 'none, since the network has none'}"
+            )
+        ran: list[tuple[str, Tensor, Tensor]] = []
+        handles = [
+            module.register_forward_hook(_noting(name, ran))
+            for name, module in linear.items()
+            if wanted in (None, name)
+        ]
+        inputs, _ = next(source.batches(min(_TRIED, len(source))))
+        try:
+            output = _main(self._call(inputs))
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+            raise Refused(
+                "the network could not run on the travel data, which must be what the training "
+                f"loop gives it ({reason})"
+            ) from error
+        finally:
+            for handle in handles:
+                handle.remove()
+        if not ran:
+            raise Refused(
+                "no linear layer ran in a forward pass: time travel needs a network whose last "
+                "layer is linear, or layer= that names one"
+            )
+        name, given, logits = ran[-1]
+        outputs = checked_outputs(tuple(logits.shape), min(_TRIED, len(source)), name)
+        if given.ndim != 2:
+            raise Refused(f"`{name}` reads tensors of {given.ndim} axes, not one row a sample")
+        same = output is not None and output.numel() == logits.numel()
+        shown = (
+            output.detach().reshape(logits.shape).float() if same and output is not None else None
+        )
+        raw = logits.float()
+        plain = shown is not None and any(
+            torch.allclose(shown, form, atol=1e-3, equal_nan=True)
+            for form in (raw, raw.softmax(1), raw.log_softmax(1), raw.sigmoid())
+        )
+        if wanted is None and not plain:
+            raise Refused(
+                f"the network's output is not that of its last linear layer `{name}`: name the "
+                "layer that gives the logits with travel_options={'layer': …}"
+            )
+        sigmoid = shown is not None and torch.allclose(shown, raw.sigmoid(), atol=1e-4)
+        return linear[name], name, outputs, bool(sigmoid)
+
+
+@contextmanager
+def undisturbed(model: nn.Module, sources: Any = ()) -> Iterator[None]:
+    """No gradients, eval mode, and afterwards everything as it was.
+
+    What is put back: the attributes of every module (its training flag, states it keeps between
+    calls), buffers that were written to, and the random states of Python, NumPy, torch and of
+    generators that a data set holds. Inside, all generators begin alike, so that samples that are
+    augmented at random are the same in every epoch. Modes are set without calling ``eval``,
+    because some modules do more in it than that.
+    """
+    modules = list(model.modules())
+    attributes = [(module, dict(module.__dict__)) for module in modules]
+    buffers = [(b, b._version, b.detach().clone()) for b in model.buffers()]
+    own = _generators([part for source in sources for part in source.beneath])
+    states = _random_states()
+    held = [(one, _state(one)) for one in own]
+    try:
+        torch.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)
+        for generator in own:
+            _begin(generator)
+        for module in modules:
+            module.training = False
+        with torch.no_grad():
+            yield
+    finally:
+        for module, before in attributes:
+            if module.__dict__.keys() != before.keys() or any(
+                module.__dict__[key] is not value for key, value in before.items()
+            ):
+                module.__dict__.clear()
+                module.__dict__.update(before)
+        with torch.no_grad():
+            for buffer, version, values in buffers:
+                if buffer._version != version:
+                    buffer.copy_(values)
+        for generator, state in held:
+            _restore(generator, state)
+        _set_random_states(states)
+
+
+def _noting(name: str, ran: list[tuple[str, Tensor, Tensor]]) -> Any:
+    def note(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+        ran.append((name, given[0].detach(), output.detach()))
+
+    return note
+
+
+def _main(output: Any) -> Tensor | None:
+    """The logits in what a network returns."""
+    if hasattr(output, "logits"):
+        output = output.logits
+    while isinstance(output, Mapping | tuple | list) and output:
+        if isinstance(output, Mapping):
+            output = output["logits"] if "logits" in output else next(iter(output.values()))
+        else:
+            output = output[0]
+    return output if isinstance(output, Tensor) else None
+
+
+def _parameters(model: nn.Module) -> set[str] | None:
+    """Names that ``forward`` takes; None when it takes any."""
+    parameters = inspect.signature(model.forward).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return {p.name for p in parameters}
+
+
+def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    first = next(model.parameters(), None)
+    if first is None:
+        return torch.device("cpu"), torch.float32
+    floating = next((p.dtype for p in model.parameters() if p.is_floating_point()), first.dtype)
+    return first.device, floating
+
+
+def _moved(inputs: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    if isinstance(inputs, Mapping):
+        return {name: _moved(part, device, dtype) for name, part in inputs.items()}
+    if isinstance(inputs, tuple | list):
+        return tuple(_moved(part, device, dtype) for part in inputs)
+    tensor = inputs if isinstance(inputs, Tensor) else torch.as_tensor(np.asarray(inputs))
+    return tensor.to(device, dtype if tensor.is_floating_point() else None)
+
+
+def _numpy(tensor: Tensor) -> NDArray[Any]:
+    values = tensor.detach()
+    if values.dtype == torch.bfloat16:
+        values = values.float()
+    return np.array(values.cpu().numpy())
+
+
+def collate(samples: list[Any]) -> Any:
+    """A batch of samples, as a loader without a function of its own makes it."""
+    return torch.utils.data.default_collate(samples)
+
+
+# random states ----------------------------------------------------------------------------
+
+
+def _random_states() -> tuple[Any, ...]:
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]  # of torch
+    return torch.get_rng_state(), cuda, random.getstate(), np.random.get_state()
+
+
+def _set_random_states(states: tuple[Any, ...]) -> None:
+    torch.set_rng_state(states[0])
+    if states[1] is not None:
+        torch.cuda.set_rng_state_all(states[1])
+    random.setstate(states[2])
+    np.random.set_state(states[3])
+
+
+_KINDS = (random.Random, np.random.Generator, np.random.RandomState, torch.Generator)
+
+
+def _generators(roots: list[Any]) -> list[Any]:
+    """Random generators that a data set or its transforms hold."""
+    found: list[Any] = []
+    seen: set[int] = set()
+    left = list(roots)
+    while left and len(seen) < _SEARCHED:
+        one = left.pop()
+        if id(one) in seen or isinstance(one, Tensor | np.ndarray | str | bytes | int | float):
+            continue
+        seen.add(id(one))
+        if isinstance(one, _KINDS):
+            found.append(one)
+        elif isinstance(one, Mapping):
+            left.extend(list(one.values())[:100])
+        elif isinstance(one, list | tuple):
+            left.extend(one[:100])
+        elif hasattr(one, "__dict__"):
+            left.extend(vars(one).values())
+    return found
+
+
+def _state(generator: Any) -> Any:
+    if isinstance(generator, random.Random):
+        return generator.getstate()
+    if isinstance(generator, np.random.Generator):
+        return generator.bit_generator.state
+    return generator.get_state()
+
+
+def _restore(generator: Any, state: Any) -> None:
+    if isinstance(generator, random.Random):
+        generator.setstate(state)
+    elif isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    else:
+        generator.set_state(state)
+
+
+def _begin(generator: Any) -> None:
+    """Let a generator begin as in every other pass."""
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = type(generator.bit_generator)(0).state
+    elif isinstance(generator, torch.Generator):
+        generator.manual_seed(0)
+    else:
+        generator.seed(0)

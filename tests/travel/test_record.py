@@ -1,0 +1,375 @@
+"""The recorder and its reader on arrays with known answers: no framework, no training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from trema import travel
+from trema.core.errors import NotFound, RunNotFound, UnknownOption, UsageError
+from trema.travel.record.compress import basis_of, folded
+from trema.travel.record.files import frame_files, head_file
+from trema.travel.record.head import Head, Refused, checked_outputs, kind_of, label_numbers
+from trema.travel.record.options import RecordOptions
+from trema.travel.record.rows import Rows
+from trema.travel.record.schedule import Schedule, thinned
+from trema.travel.record.sources import sources_of
+from trema.travel.record.writer import Frame, Recorder, Samples
+
+RNG = np.random.default_rng(0)
+LABELS = np.arange(40) % 3
+
+
+def rows(array: NDArray[Any]) -> Rows:
+    made = Rows(len(array))
+    made.add(array[: len(array) // 2])
+    made.add(array[len(array) // 2 :])
+    return made
+
+
+def recorder(folder: Path, *, width: int = 6, **options: Any) -> Recorder:
+    return Recorder(
+        folder,
+        {"train": Samples(np.arange(40), LABELS), "unlabelled": Samples(np.array([3, 9, 27]))},
+        layer="fc",
+        kind="softmax",
+        width=width,
+        outputs=3,
+        options=RecordOptions(**options),
+    )
+
+
+def add(made: Recorder, number: int, scale: float = 1.0) -> tuple[NDArray[Any], Head]:
+    generator = np.random.default_rng(number)
+    width = 6
+    x = (generator.normal(size=(40, width)) * scale).astype(np.float32)
+    head = Head.of(generator.normal(size=(3, width)), generator.normal(size=3))
+    frames = {
+        name: Frame(rows(part), rows(part @ head.weights.T + head.biases))
+        for name, part in (("train", x), ("unlabelled", x[[3, 9, 27]]))
+    }
+    made.add(number, frames, head, 0.25)
+    return x, head
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "travel")
+    written = [add(made, number) for number in (0, 1, 5)]
+    read = travel.open_recording(tmp_path)
+    assert read.epochs == [0, 1, 5]
+    assert read.splits == ["train", "unlabelled"]
+    assert read.kind == "softmax"
+    assert read.seconds == 0.75
+    np.testing.assert_array_equal(read.labels(), LABELS)
+    assert read.labels("unlabelled") is None
+    np.testing.assert_array_equal(read.indices("unlabelled"), [3, 9, 27])
+    weights, biases = read.heads
+    for at, (x, head) in enumerate(written):
+        frame = read.representations()[at]
+        assert isinstance(frame, np.memmap)
+        assert frame.dtype == np.float16
+        np.testing.assert_allclose(frame, x, rtol=1e-3, atol=1e-3)
+        np.testing.assert_array_equal(weights[at], head.weights)
+        np.testing.assert_array_equal(biases[at], head.biases)
+        np.testing.assert_allclose(
+            read.logits()[at], x @ head.weights.T + head.biases, rtol=2e-3, atol=2e-3
+        )
+
+
+@pytest.mark.parametrize("scale", [1e6, 1e-9])
+def test_numbers_beyond_float16_stay_finite_and_exact(tmp_path: Path, scale: float) -> None:
+    made = recorder(tmp_path)
+    x, _ = add(made, 0, scale)
+    frame = travel.open_recording(tmp_path).representations()[0]
+    assert frame.dtype == np.float32
+    np.testing.assert_array_equal(frame, x)
+
+
+def test_a_later_batch_beyond_float16_keeps_the_earlier() -> None:
+    made = Rows(4)
+    made.add(np.array([[1.0], [2.0]]))
+    made.add(np.array([[70_000.0], [np.nan]]))
+    np.testing.assert_array_equal(made.array, [[1], [2], [70_000], [np.nan]])
+    np.testing.assert_array_equal(made.nonfinite, [3])
+
+
+def test_nonfinite_samples_are_counted_by_frame(tmp_path: Path) -> None:
+    made = recorder(tmp_path)
+    add(made, 0)
+    x = np.ones((40, 6), np.float32)
+    x[7, 2], x[9, 0] = np.nan, np.inf
+    head = Head.of(np.ones((3, 6)), None)
+    frame = Frame(rows(x), rows(x @ head.weights.T))
+    fine = Frame(rows(x[:3]), rows(x[:3] @ head.weights.T))
+    made.add(1, {"train": frame, "unlabelled": fine}, head, 0.0)
+    read = travel.open_recording(tmp_path)
+    assert read.nonfinite() == {1: 2}
+    assert read.nonfinite("unlabelled") == {}
+    about = json.loads((tmp_path / "recording.json").read_text())
+    assert about["frames"]["1"]["nonfinite"]["train"]["samples"] == [7, 9]
+    assert read.broken() == []
+
+
+def test_frames_without_any_finite_sample_can_be_left_out(tmp_path: Path) -> None:
+    made = recorder(tmp_path)
+    add(made, 0)
+    add(made, 1, np.nan)
+    read = travel.open_recording(tmp_path)
+    assert read.broken() == [1]
+    assert read.without([1]).epochs == [0]
+    assert len(read.without([1]).representations()) == 1
+
+
+@pytest.mark.parametrize("missing", ["head", "repr", "logits"])
+def test_half_an_epoch_is_none(tmp_path: Path, missing: str) -> None:
+    made = recorder(tmp_path)
+    add(made, 0)
+    add(made, 1)
+    places = frame_files(tmp_path, "unlabelled", 1)
+    {"head": head_file(tmp_path, 1), "repr": places[0], "logits": places[1]}[missing].unlink()
+    assert travel.open_recording(tmp_path).epochs == [0]
+
+
+def test_budget_thins_whole_epochs_evenly(tmp_path: Path) -> None:
+    plain = recorder(tmp_path / "plain")
+    made = recorder(tmp_path / "thin", budget=5 * plain.frame_bytes)
+    for number in range(20):
+        add(made, number)
+    read = travel.open_recording(tmp_path / "thin")
+    assert read.epochs == made.recorded
+    assert read.epochs[0] == 0
+    assert read.epochs[-1] == 19
+    gaps = np.diff(read.epochs[:-1])
+    assert len(set(gaps.tolist())) == 1
+    assert 3 <= len(read.epochs) <= 5
+    left = {path.name for path in (tmp_path / "thin" / "train").glob("*.npy")}
+    assert len(left) == 2 * len(read.epochs)
+
+
+@given(st.integers(1, 200), st.integers(2, 50))
+def test_thinning_keeps_both_ends_and_fits(count: int, room: int) -> None:
+    kept: list[int] = []
+    stride = 1
+    for place in range(count):
+        kept, stride = thinned([*kept, place], room, stride)
+        assert kept[0] == 0
+        assert kept[-1] == place
+        assert len(kept) <= room
+    gaps = np.diff(kept[:-1])
+    assert gaps.size == 0 or gaps.max() == gaps.min()
+    assert len(kept) >= min(count, room // 2)
+
+
+def test_budget_too_small_for_two_frames_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="budget"):
+        recorder(tmp_path, budget=900)
+
+
+def test_size_is_told_in_advance(tmp_path: Path) -> None:
+    made = recorder(tmp_path)
+    line = made.announcement(20)
+    assert "40 train, 3 unlabelled samples × 6 numbers at `fc`" in line
+    assert "\n" not in line
+    before = made.frame_bytes
+    add(made, 0)
+    size = sum(path.stat().st_size for path in tmp_path.glob("*/0.*"))
+    assert before <= size <= before + 2000  # headers of the files
+
+
+def test_log_schedule_is_dense_first_and_sparse_later() -> None:
+    schedule = Schedule("log")
+    due = [number for number in range(200) if schedule.due(number)]
+    assert due[:8] == list(range(8))
+    assert 20 <= len(due) <= 30
+    assert max(np.diff(due)) == due[-1] - due[-2] > 20
+    assert [n for n in range(10) if Schedule(3).due(n)] == [2, 5, 8]
+
+
+def test_compressed_logits_stay_what_they_were(tmp_path: Path) -> None:
+    made = recorder(tmp_path, compress=4)
+    written = [add(made, number) for number in range(3)]
+    read = travel.open_recording(tmp_path)
+    weights, biases = read.heads
+    assert weights.shape == (3, 3, 4)
+    for at, (x, head) in enumerate(written):
+        kept = np.asarray(read.representations()[at], dtype=np.float32)
+        exact = x @ head.weights.T + head.biases
+        np.testing.assert_allclose(kept @ weights[at].T + biases[at], exact, atol=1e-2)
+        basis = read.basis(at)
+        assert basis is not None
+        np.testing.assert_allclose(basis @ basis.T, np.eye(4), atol=1e-5)
+        np.testing.assert_allclose(weights[at] @ basis, head.weights, atol=1e-5)
+
+
+def test_basis_keeps_the_largest_spread_and_turns_little() -> None:
+    x = RNG.normal(size=(500, 12)) * np.array([9, 8, 7, 1, 1, 1, 1, 1, 1, 0.1, 0.1, 0.1])
+    head = Head.of(np.eye(12)[9:11], None)
+    basis = basis_of(x, head, 6, None)
+    for axis in (0, 1, 2, 9, 10):  # three of large spread, two that the head reads
+        assert np.linalg.norm(basis[:, axis]) > 0.99
+    moved = x + RNG.normal(size=x.shape) * 0.01
+    after = basis_of(moved, head, 6, basis)
+    # one direction of six is a free choice among equals, the others stay
+    assert np.linalg.svd(after @ basis.T)[1][:5].min() > 0.999
+    np.testing.assert_allclose(np.diag(after @ basis.T)[:1], 1, atol=0.05)
+    np.testing.assert_allclose(folded(head, basis).weights @ basis, head.weights, atol=1e-6)
+
+
+def test_compression_needs_room_for_the_head(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="give at least 4"):
+        recorder(tmp_path, compress=2)
+    assert recorder(tmp_path, compress=50).frame_bytes == recorder(tmp_path / "b").frame_bytes
+
+
+def test_a_second_training_goes_on_and_another_is_refused(tmp_path: Path) -> None:
+    add(recorder(tmp_path), 0)
+    again = recorder(tmp_path)
+    assert again.next_number(0) == 1
+    add(again, 1)
+    assert travel.open_recording(tmp_path).epochs == [0, 1]
+    with pytest.raises(Refused, match="other samples or another network"):
+        recorder(tmp_path, width=7)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("recording.json", b"{", "damaged"),
+        ("recording.json", b'{"format": 99}', "another version"),
+        ("heads/0.npz", b"PK\x03\x04", "damaged"),
+        ("train/0.repr.npy", b"", "damaged"),
+        ("train/samples.npz", b"no zip", "damaged"),
+    ],
+)
+def test_damaged_files_are_one_sentence(
+    tmp_path: Path, file: str, content: bytes, words: str
+) -> None:
+    add(recorder(tmp_path), 0)
+    (tmp_path / file).write_bytes(content)
+
+    def read_all() -> tuple[Any, ...]:
+        read = travel.open_recording(tmp_path)
+        return read.representations(), read.labels(), read.heads
+
+    with pytest.raises(UsageError, match=words) as caught:
+        read_all()
+    assert "\n" not in str(caught.value)
+
+
+def test_array_of_another_shape_is_told(tmp_path: Path) -> None:
+    add(recorder(tmp_path), 0)
+    np.save(tmp_path / "train" / "0.repr.npy", np.zeros((40, 5), np.float16))
+    with pytest.raises(UsageError, match=r"shape \(40, 6\)"):
+        travel.open_recording(tmp_path).representations()
+
+
+def test_nothing_recorded_says_how(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"travel=data"):
+        travel.open_recording(tmp_path)
+    with pytest.raises(RunNotFound):
+        travel.open_recording("no such run")
+    recorder(tmp_path)
+    with pytest.raises(NotFound, match="no whole epoch"):
+        travel.open_recording(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"schedule": "weekly"}, "schedule must be"),
+        ({"schedule": 0}, "schedule must be"),
+        ({"kind": "regression"}, "kind must be"),
+        ({"budget": 0}, "budget must be"),
+        ({"compress": 1}, "compress must be"),
+        ({"samples": 1.5}, "samples must be"),
+        (3, "must be a mapping"),
+    ],
+)
+def test_options_that_cannot_be(options: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        RecordOptions.of(options)
+    with pytest.raises(UnknownOption, match="schedule"):
+        RecordOptions.of({"shedule": "log"})
+
+
+def test_kinds_of_heads() -> None:
+    several = np.array([[1, 1, 0], [0, 0, 0]])
+    assert kind_of(1, None, stated=None, sigmoid=False) == "sigmoid"
+    assert kind_of(3, several, stated=None, sigmoid=False) == "multilabel"
+    assert kind_of(3, np.eye(3), stated=None, sigmoid=False) == "softmax"
+    assert kind_of(3, None, stated=None, sigmoid=True) == "multilabel"
+    np.testing.assert_array_equal(label_numbers(np.eye(3)[[2, 0]], "softmax"), [2, 0])
+    np.testing.assert_array_equal(label_numbers(np.array([[1.0], [0.0]]), "sigmoid"), [1, 0])
+    np.testing.assert_array_equal(label_numbers(several, "multilabel"), several)
+    with pytest.raises(Refused, match="not classes"):
+        label_numbers(np.array([0.3, 2.5]), "sigmoid")
+    with pytest.raises(Refused, match="every token"):
+        checked_outputs((8, 20, 100), 8, "lm_head")
+    with pytest.raises(Refused, match="4,096"):
+        checked_outputs((8, 50_000), 8, "lm_head")
+    assert checked_outputs((8, 4096), 8, "fc") == 4096
+
+
+def stack(samples: list[Any]) -> Any:
+    return np.stack([s[0] for s in samples]), np.array([s[1] for s in samples])
+
+
+class Listed:
+    """A data set that is read sample by sample."""
+
+    def __len__(self) -> int:
+        return 7
+
+    def __getitem__(self, at: int) -> tuple[NDArray[Any], int]:
+        return np.full(2, at), at % 3
+
+
+class Part:
+    """What a subset of torch looks like."""
+
+    def __init__(self, dataset: Any, indices: list[int]) -> None:
+        self.dataset = dataset
+        self.indices = indices
+
+
+def test_samples_are_read_in_order_with_their_indices() -> None:
+    found = sources_of(
+        {"train": Listed(), "test": Part(Part(Listed(), [1, 3, 5, 6]), [3, 0])}, collate=stack
+    )
+    inputs = np.concatenate([x for x, _ in found["train"].batches(3)])
+    np.testing.assert_array_equal(inputs[:, 0], np.arange(7))
+    [(inputs, labels)] = found["test"].batches(8)
+    np.testing.assert_array_equal(found["test"].indices, [6, 1])
+    np.testing.assert_array_equal(inputs[:, 0], [6, 1])
+    np.testing.assert_array_equal(labels, [0, 1])
+
+
+def test_fewer_samples_are_evenly_spaced() -> None:
+    x = np.arange(100)[:, None]
+    found = sources_of((x, x[:, 0] % 2), collate=stack, limit=5)["train"]
+    np.testing.assert_array_equal(found.indices, [0, 24, 49, 74, 99])
+    [(inputs, labels)] = found.batches(10)
+    np.testing.assert_array_equal(inputs[:, 0], found.indices)
+    np.testing.assert_array_equal(labels, found.indices % 2)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (iter([1, 2]), "streams"),
+        ((np.ones((5, 2)), np.ones(4)), "differ in length"),
+        (np.ones((1, 2)), "at least two"),
+        ({"my split": np.ones((5, 2)), "b": iter([])}, "split's name|streams"),
+        ({"heads": Listed()}, "split's name"),
+    ],
+)
+def test_data_that_cannot_be_recorded(data: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        sources_of(data, collate=stack)
