@@ -270,3 +270,26 @@ def test_steps_in_the_validation_phase(case: str) -> None:
     assert document is not None
     found = {f["check"] for f in document["findings"]}
     assert ("validation-trained" in found) is (case == "validation")
+
+
+@pytest.mark.parametrize("case", ["shared", "anew", "reset", "time"])
+def test_folds_of_one_model(case: str) -> None:
+    splits = pytest.importorskip("sklearn.model_selection")
+    model = backbone()
+    first = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    run = trema.watch(model, optimizer, console=False, strict=True)
+    splitter = splits.TimeSeriesSplit(3) if case == "time" else splits.KFold(3, shuffle=True)
+    for rows, _ in splitter.split(X):
+        if case == "anew":
+            model = backbone()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+        if case == "reset":
+            model.load_state_dict(first)
+        optimizer.zero_grad()
+        F.cross_entropy(model(X[rows]), Y[rows]).backward()
+        optimizer.step()
+    document = run.finish()
+    assert document is not None
+    found = {f["check"] for f in document["findings"]}
+    assert ("folds-share-model" in found) is (case == "shared")

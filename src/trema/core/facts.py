@@ -143,6 +143,8 @@ CONTROL_KINDS = {
     "mode: its functional form was called without saying whether it trains",
     "trained-in-eval": "`steps` optimizer steps in each of `passes` passes over a second data set, "
     "all in eval mode, while the first one is trained on in train mode",
+    "folds": "`fold` of a cross-validation goes on with the weights of the fold before: `seen` of "
+    "its `test` rows were trained on",
     "restored": "a module was given its own tensors, taken `steps` training steps before",
 }
 

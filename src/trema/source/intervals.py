@@ -39,6 +39,7 @@ def step_interval(backward: Location) -> Location | None:
 def _steps(scope: ast.AST) -> Iterator[ast.Call]:
     """Calls of ``step`` in a function or module, as of an optimizer or a scaler."""
     for node in ast.walk(scope):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr == "step" and "sched" not in ast.unparse(node.func.value).lower():
-                yield node
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if node.func.attr == "step" and "sched" not in ast.unparse(node.func.value).lower():
+            yield node

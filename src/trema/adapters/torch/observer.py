@@ -34,6 +34,7 @@ from trema.adapters.torch.epochs import Epochs
 from trema.adapters.torch.evaluation import EvalDropout
 from trema.adapters.torch.finite import Finite
 from trema.adapters.torch.flow import Flow
+from trema.adapters.torch.folds import Folds
 from trema.adapters.torch.hooks import Hook, silence
 from trema.adapters.torch.info import described, first_info, located
 from trema.adapters.torch.loop import Loop
@@ -127,6 +128,7 @@ class Observer:
         self.schedules = Schedules(self, optimizer)
         self.eval_dropout = EvalDropout(self)
         self.passes = Passes(self)
+        self.folds = Folds(self, optimizer)
         self.tokens = Tokens(self.inner)
         self.finite = Finite(self)
         self.flow = Flow(self.inner)
@@ -579,6 +581,7 @@ class Observer:
         self.session.guarded("torch adapter", self.schedules.close)
         self.eval_dropout.close()
         self.passes.close()
+        self.folds.close()
         self.session.guarded("torch adapter", lambda: self.ranks.close(self._optimizer()))
         self._disarm()
         if self in patches.listeners:
