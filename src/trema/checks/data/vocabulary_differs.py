@@ -93,11 +93,12 @@ class VocabularyDiffers(Check):
         return by_id if by_id < self.alike and by_rank > self.curve else None
 
     def _found(self, history: History, name: str, a: Tokens, b: Tokens, cosine: float) -> Diagnosis:
-        first, second = a.frequent[0], b.frequent[0]
+        pairs = enumerate(zip(a.frequent, b.frequent, strict=False), 1)
+        rank, (first, second) = next(p for p in pairs if p[1][0] != p[1][1])
         message = (
-            f"ids of {subject(name)} seem to be given anew for validation: id {first} is the most "
-            f"frequent in training, id {second} in validation; by rank the frequencies agree, by "
-            f"id they do not (cosine {show(cosine)})"
+            f"ids of {subject(name)} seem to be given anew for validation: at rank {rank} of the "
+            f"frequencies stands id {first} in training, id {second} in validation; by rank the "
+            f"frequencies agree, by id they do not (cosine {show(cosine)})"
         )
         return self.diagnosis(
             message,
