@@ -1,0 +1,261 @@
+"""TimeVis (Yang and others, IJCAI 2022): one autoencoder for all epochs.
+
+The vertices are a skeleton of samples at each epoch and border points. Spatial and boundary
+edges join those of an epoch as in DVI; temporal edges join a sample to itself at the epochs at
+which it was closest. There is no temporal loss: one network for all times is the continuity.
+
+What differs from the authors' description: the nearest epochs are those of smallest distance;
+border points are found between representations; distances that decide the skeleton are
+relative, as the published radii belong to the authors' networks; everything is seeded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trema.travel.autoencoder import Autoencoder, chosen, common_scale, generator
+from trema.travel.boundary import SHARE, border_points
+from trema.travel.cache import Arrays, Cache
+from trema.travel.edge_training import Schedule, Vertices, top_two, train
+from trema.travel.frames import Frames
+from trema.travel.graph import (
+    NEIGHBOURS,
+    Edges,
+    Neighbours,
+    boundary_edges,
+    joined,
+    neighbours,
+    spatial_edges,
+    strong,
+)
+from trema.travel.heads import Heads, LinearHeads
+from trema.travel.nearest import Indices
+from trema.travel.skeleton import skeleton
+from trema.travel.temporal import temporal_edges
+from trema.travel.visualizers.base import Floats, Report
+
+#: Hidden layers on each side (TimeVis: 3 or 4).
+_HIDDEN = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """The settings of a fit.
+
+    passes, patience, tolerance : passes over all edges at most (the authors': 10 to 30), and
+        when to stop
+    reconstruction : weight of rebuilding (the authors': 1 MNIST, 10 CIFAR-10, 20 to 30 FMNIST)
+    repeats : how often a pass draws the strongest edge (5)
+    temporal : how much more a temporal edge counts than a spatial one (the authors': 2 to 33;
+        higher, little is drawn of an epoch's own shape)
+    cover : how far from the skeleton a sample may be, see :mod:`trema.travel.skeleton`
+    most : share of the samples in the skeleton of an epoch at most, but always a thousand
+    neighbours : of a vertex, and of epochs (15)
+    """
+
+    passes: int = 20
+    patience: int = 3
+    tolerance: float = 1e-2
+    reconstruction: float = 10.0
+    repeats: int = 5
+    temporal: float = 2.0
+    cover: float = 0.75
+    most: float = 0.1
+    neighbours: int = NEIGHBOURS
+
+    def schedule(self) -> Schedule:
+        """Adam at 1e-2, a tenth of it after each 4 passes."""
+        return Schedule(
+            self.passes,
+            self.patience,
+            self.tolerance,
+            rate=1e-2,
+            step=4,
+            factor=0.1,
+            again=True,
+            reconstruction=self.reconstruction,
+        )
+
+
+@dataclass(frozen=True)
+class TimeVisProjector:
+    """The weights of the autoencoder, and the common shift (D,) and scale."""
+
+    model: Autoencoder
+    mean: Floats
+    spread: float
+    seed: int
+    device: torch.device
+
+    def project(self, x: Floats, epoch: int) -> Floats:
+        with torch.inference_mode():
+            rows = torch.from_numpy((x - self.mean) / np.float32(self.spread))
+            return _numpy(self.model.encode(rows.to(self.device)))
+
+    def invert(self, xy: Floats, epoch: int) -> Floats:
+        with torch.inference_mode():
+            rows = self.model.decode(torch.from_numpy(xy).to(self.device))
+        return _numpy(rows) * np.float32(self.spread) + self.mean
+
+    def state(self) -> Mapping[str, NDArray[Any]]:
+        about = {"mean": self.mean, "spread": np.array(self.spread), "seed": np.array(self.seed)}
+        return {**self.model.weights(), **about}
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """The part of the graph that one epoch gives.
+
+    ``samples`` (s,) are the skeleton, ``points`` (s + b, D) its rows and the border points.
+    """
+
+    samples: NDArray[np.int64]
+    points: Floats
+    found: Neighbours
+    spatial: Edges
+    boundary: Edges
+
+
+def fit(
+    frames: Frames,
+    heads: Heads | None,
+    *,
+    seed: int,
+    device: str,
+    report: Report,
+    cache: Cache,
+    **options: Any,
+) -> TimeVisProjector:
+    """The projector; ``options`` are the fields of :class:`Options`."""
+    given = Options(**options)
+    mean, spread = common_scale(frames)
+    where = chosen(device)
+    model = Autoencoder(frames.width, _HIDDEN, generator(seed))
+    kept = cache.get("model")
+    if kept is None:
+        _train(model.to(where), frames, heads, mean, spread, given, seed, report)
+        kept = model.weights()
+        cache.put("model", kept)
+    return _projector(kept, mean, spread, seed, where)
+
+
+def restore(state: Mapping[str, NDArray[Any]], frames: Frames | None) -> TimeVisProjector:
+    """The projector of a kept state."""
+    seed, spread = int(state["seed"]), float(state["spread"])
+    return _projector(dict(state), state["mean"], spread, seed, chosen("auto"))
+
+
+def _projector(
+    weights: Arrays, mean: Floats, spread: float, seed: int, device: torch.device
+) -> TimeVisProjector:
+    model = Autoencoder(len(mean), _HIDDEN, generator(seed))
+    model.put(weights)
+    return TimeVisProjector(model.to(device), mean, spread, seed, device)
+
+
+def _train(
+    model: Autoencoder,
+    frames: Frames,
+    heads: Heads | None,
+    mean: Floats,
+    spread: float,
+    options: Options,
+    seed: int,
+    report: Report,
+) -> None:
+    report("skeleton", 0.0)
+    most = max(1000, int(options.most * frames.samples))
+    draw = np.random.default_rng([seed, len(frames), 2])
+    samples = skeleton(frames, draw, cover=options.cover, most=most)
+    parts = []
+    for epoch, which in enumerate(samples):
+        report(f"epoch {epoch}: neighbours", 0.1 + 0.2 * epoch / len(frames))
+        parts.append(_epoch(frames, heads, epoch, which, options, seed))
+    begins = np.cumsum([0, *(len(part.points) for part in parts)])
+    places = zip(parts, begins.tolist(), strict=False)
+    near = [[part.spatial.shifted(at), part.boundary.shifted(at)] for part, at in places]
+    edges = _weighed(
+        joined(*(edge for pair in near for edge in pair)),
+        _temporal(frames, parts, begins, options.neighbours),
+        options,
+    )
+    rows = np.concatenate([part.points for part in parts])
+    device = next(model.parameters()).device
+    scaled = torch.from_numpy((rows - mean) / np.float32(spread)).to(device)
+    train(
+        model,
+        _vertices(scaled, parts, heads),
+        edges,
+        options.repeats,
+        options.schedule(),
+        generator(seed, 1),
+        report=lambda share: report("training", 0.3 + 0.7 * share),
+    )
+
+
+def _epoch(
+    frames: Frames,
+    heads: Heads | None,
+    epoch: int,
+    samples: NDArray[np.int64],
+    options: Options,
+    seed: int,
+) -> _Epoch:
+    points, borders = frames.rows(epoch, samples), 0
+    if heads is not None:
+        every = frames.rows(epoch, np.flatnonzero(frames.finite[epoch]))
+        draw = np.random.default_rng([seed, epoch, 0])
+        found = border_points(every, heads, epoch, int(SHARE * len(samples)), draw)
+        points, borders = np.concatenate([points, found]), len(found)
+    near = neighbours(points, options.neighbours)
+    return _Epoch(
+        samples,
+        points,
+        near,
+        spatial_edges(near),
+        boundary_edges(points, borders, options.neighbours),
+    )
+
+
+def _temporal(frames: Frames, parts: list[_Epoch], begins: Indices, k: int) -> Edges:
+    """Temporal edges among the vertices of the skeleton, which begin at ``begins``."""
+    shape = frames.samples, len(parts)
+    vertex = np.full(shape, -1)
+    rho, sigma = np.zeros(shape, np.float32), np.ones(shape, np.float32)
+    for epoch, part in enumerate(parts):
+        which, count = part.samples, len(part.samples)
+        vertex[which, epoch] = begins[epoch] + np.arange(count)
+        rho[which, epoch], sigma[which, epoch] = part.found.rho[:count], part.found.sigma[:count]
+    return temporal_edges(frames, vertex, rho, sigma, k)
+
+
+def _weighed(near: Edges, temporal: Edges, options: Options) -> Edges:
+    """All edges, the temporal ones weighted up and the faint ones left out."""
+    near, temporal = strong(near, options.repeats), strong(temporal, options.repeats)
+    stronger = temporal.weights * np.float32(options.temporal)
+    return joined(near, Edges(temporal.first, temporal.second, stronger))
+
+
+def _vertices(scaled: Tensor, parts: list[_Epoch], heads: Heads | None) -> Vertices:
+    tops = [top_two(part.points, heads, epoch) for epoch, part in enumerate(parts)]
+    if not isinstance(heads, LinearHeads):
+        return Vertices(scaled)
+    device = scaled.device
+    of = np.repeat(np.arange(len(parts)), [len(part.points) for part in parts])
+    return Vertices(
+        scaled,
+        torch.from_numpy(heads.weights).to(device),
+        torch.from_numpy(of).to(device),
+        torch.from_numpy(np.concatenate([top for top in tops if top is not None])).to(device),
+    )
+
+
+def _numpy(rows: Tensor) -> Floats:
+    return np.asarray(rows.cpu().numpy(), dtype=np.float32)

@@ -1,0 +1,141 @@
+"""DVI and TimeVis on a small run: there and back, seeds, resuming, borders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from trema import travel
+from trema.core.errors import UsageError
+from trema.travel.autoencoder import generator
+from trema.travel.edge_training import Schedule, Vertices, cross_entropy
+
+RNG = np.random.default_rng(1)
+LABELS = np.arange(360) % 3
+CENTRES = RNG.normal(size=(3, 32))
+#: Three classes that move apart over three epochs.
+FRAMES = np.stack(
+    [RNG.normal(size=(360, 32)) * 0.5 + (epoch + 1) * CENTRES[LABELS] for epoch in range(3)]
+).astype(np.float32)
+HEADS = (np.stack([CENTRES * (epoch + 1) for epoch in range(3)]), np.zeros((3, 3)))
+QUICK: dict[str, dict[str, Any]] = {
+    "dvi": {"passes": 6, "patience": 2},
+    "timevis": {"passes": 6, "patience": 2},
+}
+
+
+def movie(method: str, **options: Any) -> travel.Movie:
+    given = {"labels": LABELS, "heads": HEADS, **QUICK[method], **options}
+    return travel.build(FRAMES, method=method, device="cpu", **given)
+
+
+@pytest.fixture(scope="module", params=["dvi", "timevis"])
+def made(request: pytest.FixtureRequest) -> travel.Movie:
+    return movie(request.param)
+
+
+def test_positions_and_projection_agree(made: travel.Movie) -> None:
+    for epoch in range(3):
+        there = made.project(FRAMES[epoch, 10:50], epoch)
+        np.testing.assert_allclose(there, made.positions[epoch, 10:50], atol=1e-4)
+
+
+def test_predictions_survive_on_separated_classes(made: travel.Movie) -> None:
+    found = travel.quality(made, k=10)
+    assert found.by_epoch["prediction"][-1] > 0.97
+    # by chance 10 of 359 neighbours survive: 0.28 of 10
+    assert found.by_epoch["neighbours"].min() > 1.0
+    assert found.by_epoch["boundary"][-1] > 4.0
+
+
+def test_one_seed_one_movie(made: travel.Movie) -> None:
+    state = torch.random.get_rng_state()
+    again = movie(made.method)
+    np.testing.assert_array_equal(again.positions, made.positions)
+    assert (torch.random.get_rng_state() == state).all()  # the caller's draws are untouched
+    other = movie(made.method, seed=1)
+    assert not np.allclose(other.positions, made.positions)
+
+
+def test_kept_and_loaded(made: travel.Movie, tmp_path: Path) -> None:
+    made.save(tmp_path / "movie")
+    again = travel.load(tmp_path / "movie", FRAMES, HEADS)
+    there = again.project(FRAMES[1], 1)
+    np.testing.assert_allclose(there, made.positions[1], atol=1e-5)
+    np.testing.assert_allclose(again.invert(there, 1), made.invert(there, 1), atol=1e-4)
+
+
+def test_dvi_goes_on_where_it_was(tmp_path: Path) -> None:
+    whole = movie("dvi", folder=tmp_path)
+    (kept,) = tmp_path.iterdir()
+    (kept / "epoch-2.npz").unlink()
+    seen: list[str] = []
+    again = movie("dvi", folder=tmp_path, progress=lambda what, share: seen.append(what))
+    np.testing.assert_array_equal(again.positions, whole.positions)
+    assert not any("epoch 1" in what for what in seen)
+    assert any("epoch 2" in what for what in seen)
+
+
+def test_dvi_takes_one_more_epoch() -> None:
+    short = travel.build(
+        FRAMES[:2], LABELS, (HEADS[0][:2], HEADS[1][:2]), "dvi", device="cpu", **QUICK["dvi"]
+    )
+    longer = short.extended(FRAMES[2], (HEADS[0][2], HEADS[1][2]))
+    np.testing.assert_array_equal(longer.positions[:2], short.positions)
+    assert np.isfinite(longer.positions[2]).all()
+    with pytest.raises(UsageError, match="fits all epochs together"):
+        movie("timevis").extended(FRAMES[2], (HEADS[0][2], HEADS[1][2]))
+
+
+@pytest.mark.parametrize("method", ["dvi", "timevis"])
+@pytest.mark.parametrize("kind", ["none", "function", "one logit"])
+def test_other_heads(method: str, kind: str) -> None:
+    weights = HEADS[0].astype(np.float32)
+    heads: Any = {
+        "none": None,
+        "function": lambda x, epoch: x @ weights[epoch].T,
+        "one logit": (weights[:, :1], np.zeros((3, 1))),
+    }[kind]
+    found = movie(method, heads=heads, passes=1)
+    assert np.isfinite(found.positions).all()
+
+
+@pytest.mark.parametrize("method", ["dvi", "timevis"])
+def test_what_is_not_finite_is_left_out(method: str) -> None:
+    broken = FRAMES.copy()
+    broken[1, 7] = np.nan
+    found = travel.build(broken, LABELS, HEADS, method, device="cpu", passes=1)
+    assert np.isnan(found.positions[1, 7]).all()
+    assert np.isfinite(np.delete(found.positions, 7, axis=1)).all()
+
+
+def test_attention_of_a_linear_head() -> None:
+    weights = torch.tensor([[[3.0, 0.0], [0.0, -1.0], [0.0, 0.0]]])
+    top = torch.tensor([[0, 1], [1, 2]])
+    vertices = Vertices(torch.zeros(2, 2), weights, torch.zeros(2, dtype=torch.long), top)
+    found = vertices.emphasis(torch.arange(2))
+    assert found is not None
+    # (|3| + |0|, |0| + |-1|) and (0, 1): the first feature decides, then the second
+    torch.testing.assert_close(found, torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
+
+
+def test_loss_of_edges() -> None:
+    together = torch.zeros(50, 2)
+    apart = torch.stack([torch.arange(50.0), torch.zeros(50)], dim=1) * 10
+    near = cross_entropy(apart, apart + 0.01, generator(0))
+    far = cross_entropy(apart, apart.flip(0), generator(0))
+    heap = cross_entropy(together, together, generator(0))
+    assert near < 0.5
+    assert far > near
+    assert heap > near
+
+
+def test_rates_of_the_schedules() -> None:
+    once = Schedule(20, 3, 0.01, 1e-3, 8, 0.1, False, 1.0)
+    again = Schedule(20, 3, 0.01, 1e-2, 4, 0.1, True, 1.0)
+    assert [once.rate_at(e) for e in (0, 7, 8, 16)] == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4])
+    assert [again.rate_at(e) for e in (0, 3, 4, 8)] == pytest.approx([1e-2, 1e-2, 1e-3, 1e-4])
