@@ -234,7 +234,9 @@ class Layer:
     config keys in use: ``units`` and ``inputs`` (features or channels out and in), ``groups``,
     ``activation`` (an activation built into the layer: ``relu``, ``softmax``, ``linear`` …),
     ``function``, ``rate``, ``channels`` (``first`` or ``last``), ``bias``, ``axis``, ``batch_axis``
-    (of sequences, as a recurrent or attention layer reads them).
+    (of sequences, as a recurrent or attention layer reads them), ``masks`` (an embedding tells
+    what is padding), ``steps`` and ``backwards`` (a recurrent layer gives every step, or begins at
+    the end).
 
     output_shape : of the first batch, or as the model states it; the batch axis is None
     """

@@ -30,11 +30,13 @@ class ModelGraph:
 
     leaves : Keras layers that compute something themselves
     edges : None where the graph is not known
+    inputs : the input layers of a functional model
     head : names of the layers that make the outputs
     """
 
     def __init__(self, model: Any) -> None:
         self.leaves: dict[str, Any] = {}
+        self.inputs: dict[str, Any] = {}
         self.owners: dict[str, tuple[Any, int]] = {}  # the container that holds it, and where
         self.edges: tuple[tuple[str, str], ...] | None = None
         self.head: tuple[str, ...] = ()
@@ -152,7 +154,7 @@ class ModelGraph:
                     tensor = node.outputs[0]
                     if sources is None:
                         name = self.name_of(op)
-                        self._ops[name] = op
+                        self._ops[name] = self.inputs[name] = op
                         made[id(tensor)] = (name,)
                     else:
                         made[id(tensor)] = sources[inputs.index(id(tensor))]

@@ -157,6 +157,7 @@ def config_of(op: Any, kind: str) -> dict[str, Any]:
         config |= {
             "inputs": getattr(op, "input_dim", None),
             "units": getattr(op, "output_dim", None),
+            "masks": bool(getattr(op, "mask_zero", False)),
         }
     if kind in ("linear", "conv", "conv-transpose"):
         kernel = getattr(op, "kernel", None) if getattr(op, "built", False) else None
@@ -184,6 +185,9 @@ def config_of(op: Any, kind: str) -> dict[str, Any]:
         config["function"] = function_name(op.activation) if of_layer else type(op).__name__.lower()
     if kind == "pooling":
         config["function"] = "max" if "Max" in type(op).__name__ else "average"
+    if kind == "recurrent" and type(op).__name__ in ("LSTM", "GRU", "SimpleRNN"):
+        config["steps"] = bool(op.return_sequences)
+        config["backwards"] = bool(op.go_backwards)
     if kind == "merge":
         config["function"] = _MERGES.get(type(op).__name__, type(op).__name__.lower())
     if kind in ("softmax", "log-softmax", "normalization") and hasattr(op, "axis"):

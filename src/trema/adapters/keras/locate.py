@@ -55,8 +55,10 @@ def locate_layers(
         place = made.location(layer)
         if place is not None:
             found[name] = place
+    inputs = {name: place for name, op in graph.inputs.items() if (place := made.location(op))}
     if not found:
         found = match_layers([_spec(graph, name) for name in graph.leaves], files)
+    found |= inputs
     return tuple(dataclasses.replace(layer, location=found.get(layer.name)) for layer in layers)
 
 

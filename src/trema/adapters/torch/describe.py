@@ -135,6 +135,7 @@ def config_of(module: nn.Module, kind: str) -> dict[str, Any]:
         config = {"function": type(module).__name__.lower()}
     elif kind == "pooling":
         config = {"function": "max" if "Max" in type(module).__name__ else "average"}
+        config["channels"] = "first"
     elif kind in ("softmax", "log-softmax"):
         config = {"axis": getattr(module, "dim", 1)}
     if kind in ("linear", "conv", "conv-transpose"):
