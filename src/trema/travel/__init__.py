@@ -9,20 +9,43 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trema.travel.abnormality import Anomalies, anomalies
+    from trema.travel.dynamics import Dynamics, features
     from trema.travel.measure import Quality, quality
     from trema.travel.movie import Movie, build, load
+    from trema.travel.recommend import Session, suggest
     from trema.travel.record.reader import Recording, open_recording
 
-__all__ = ["Movie", "Quality", "Recording", "build", "load", "open_recording", "quality"]
+__all__ = [
+    "Anomalies",
+    "Dynamics",
+    "Movie",
+    "Quality",
+    "Recording",
+    "Session",
+    "anomalies",
+    "build",
+    "features",
+    "load",
+    "open_recording",
+    "quality",
+    "suggest",
+]
 
 _HOMES = {
+    "Anomalies": "trema.travel.abnormality",
+    "Dynamics": "trema.travel.dynamics",
     "Movie": "trema.travel.movie",
     "Quality": "trema.travel.measure",
+    "Session": "trema.travel.recommend",
+    "anomalies": "trema.travel.abnormality",
     "build": "trema.travel.movie",
+    "features": "trema.travel.dynamics",
     "load": "trema.travel.movie",
     "quality": "trema.travel.measure",
     "Recording": "trema.travel.record.reader",
     "open_recording": "trema.travel.record.reader",
+    "suggest": "trema.travel.recommend",
 }
 
 

@@ -1,0 +1,222 @@
+"""Samples that moved, or were predicted, otherwise than most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trema.core.errors import UsageError
+from trema.travel.clusters import PaperDetector, Similarity, paper_detector
+from trema.travel.content import content_keys, content_order
+from trema.travel.heads import Kind
+from trema.travel.learning import kind_of, listed
+from trema.travel.rarity import Rarity, discoveries, fitted, joined
+from trema.travel.series import PAPER, Series, middle_of, series_of
+
+Floats = NDArray[np.float32]
+#: What the whole of a sample is judged by. Velocity and acceleration are sums of locations, so
+#: a whitened space holds them already.
+_WHOLE = ("location", "logits", "confidence")
+#: Samples below which nothing can be held out and judged.
+_FEWEST = 8
+#: Expected share of false ones among the samples that are flagged because the set they came in
+#: holds many abnormal ones. Benjamini and Hochberg's own examples use 0.05; 0.1 is as common.
+DISCOVERY_RATE = 0.1
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How abnormal samples are.
+
+    scores : (n,) float32 from 0 to 1; NaN for excluded samples. One minus a conformal p-value:
+        of ordinary samples, a share of 0.02 score above 0.98. In parity mode one minus the
+        share of the sample's cluster.
+    flags : (n,) bool
+    by_feature : scores of ``location``, ``velocity``, ``acceleration``, ``confidence`` and
+        (not in parity mode) ``logits`` by themselves
+    excluded : (m,) int64, the samples with a position or a logit that is not finite
+    """
+
+    scores: Floats
+    flags: NDArray[np.bool_]
+    by_feature: dict[str, Floats]
+    excluded: NDArray[np.int64]
+
+
+class Anomalies:
+    """Scores and flags of the samples of a run, and of samples that were not seen.
+
+    Has the attributes of :class:`Scores`.
+    """
+
+    def __init__(self, judge: _Judge, seen: Scores) -> None:
+        self._judge = judge
+        self.seen = seen
+        self.scores = seen.scores
+        self.flags = seen.flags
+        self.by_feature = seen.by_feature
+        self.excluded = seen.excluded
+
+    def score(self, positions: ArrayLike, logits: ArrayLike | Sequence[ArrayLike]) -> Scores:
+        """Scores of unseen samples: positions (epoch, n, 2) and logits (epoch, n, class).
+
+        Scores do not depend on the samples that come with them. Flags may: a sample is flagged
+        when it scores above the threshold, or when so many samples of the set are abnormal that
+        at most one flag in ten is expected to be false (Benjamini and Hochberg).
+        """
+        places, frames = _checked(positions, logits)
+        if (len(places), frames[0].shape[1]) != self._judge.shape:
+            raise UsageError(
+                f"expected positions and logits of {self._judge.shape[0]} epochs and "
+                f"{self._judge.shape[1]} outputs but got {len(places)} and {frames[0].shape[1]}"
+            )
+        series = series_of(places, frames, self._judge.kind, self._judge.origin)
+        return self._judge.judged(series, self._judge.rate(series.rows))
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """What is needed to judge more samples; ``shape`` is (epochs, outputs)."""
+
+    detector: PaperDetector | Mapping[str, Rarity]
+    kind: Kind
+    origin: NDArray[np.float64]
+    threshold: float
+    shape: tuple[int, int]
+
+    def rate(self, rows: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Scores of the features, and of the whole under the name ``""``."""
+        if isinstance(self.detector, PaperDetector):
+            return _with_largest(self.detector.rate(rows))
+        result = {}
+        for name, rarity in self.detector.items():
+            block = rows[name] if name else joined(rows, _WHOLE)[0]
+            result[name] = np.asarray(1.0 - rarity.p_value(rarity.distance(block)))
+        return result
+
+    def judged(self, series: Series, rated: Mapping[str, Floats]) -> Scores:
+        whole = rated[""]
+        flags = whole > self.threshold
+        if not isinstance(self.detector, PaperDetector):
+            flags = flags | discoveries(1.0 - whole, DISCOVERY_RATE)
+        spread = {name: _spread(values, series.usable) for name, values in rated.items()}
+        marked = np.zeros(len(series.usable), dtype=bool)
+        marked[series.usable] = flags
+        return Scores(
+            spread.pop(""), marked, spread, np.flatnonzero(~series.usable).astype(np.int64)
+        )
+
+
+def anomalies(
+    movie: Any,
+    logits: ArrayLike | Sequence[ArrayLike],
+    threshold: float = 0.98,
+    *,
+    parity: bool | Similarity = False,
+    held: tuple[ArrayLike, ArrayLike | Sequence[ArrayLike]] | None = None,
+    kind: Kind | None = None,
+) -> Anomalies:
+    """Find the samples that went through the training otherwise than most.
+
+    Parameters
+    ----------
+    movie : Movie, or positions of shape (epoch, sample, 2)
+    logits : array of shape (epoch, sample, class), or a sequence of arrays (sample, class)
+    threshold : samples that score above it are flagged; 0.98 is the paper's
+    parity : True for the detector of DeepDebugger ("cosine" as its text says, which True
+        means; "raw" as its code does) instead of ours
+    held : (positions, logits) of ordinary samples that were not trained on, by which scores
+        are calibrated; default a part of the samples themselves. Training samples are closer
+        to each other than unseen ones, so with ``held`` fewer ordinary unseen ones are flagged.
+    kind : "softmax", "sigmoid" or "multilabel"; default that of the movie's heads, else by shape
+
+    Raises
+    ------
+    UsageError
+        When shapes do not fit, or fewer than eight samples are finite.
+    """
+    if not 0.0 <= threshold < 1.0:
+        raise UsageError(f"threshold must be from 0 to below 1 but got {threshold}")
+    places, frames = _checked(getattr(movie, "positions", movie), logits)
+    known = kind or getattr(getattr(movie, "heads", None), "kind", None)
+    sort = kind_of(frames, None, known)
+    finite = np.isfinite(places).all(axis=(0, 2))
+    origin = middle_of(places[:, finite])
+    series = series_of(places, frames, sort, origin)
+    if int(series.usable.sum()) < _FEWEST:
+        raise UsageError(
+            f"expected at least {_FEWEST} samples that are finite at all epochs "
+            f"but got {int(series.usable.sum())}"
+        )
+    shape = (len(places), frames[0].shape[1])
+    if parity:
+        paper, rated = paper_detector(
+            {name: series.rows[name] for name in PAPER if name in series.rows},
+            "cosine" if parity is True else parity,
+        )
+        judge = _Judge(paper, sort, origin, threshold, shape)
+        return Anomalies(judge, judge.judged(series, _with_largest(rated)))
+    keys = content_keys(frames)[series.usable]
+    calm = None if held is None else _held_rows(held, sort, origin)
+    detector = {name: _rarity(series.rows, name, keys, calm) for name in (*series.rows, "")}
+    judge = _Judge(detector, sort, origin, threshold, shape)
+    return Anomalies(judge, judge.judged(series, judge.rate(series.rows)))
+
+
+def _rarity(
+    rows: Mapping[str, Floats],
+    name: Literal[""] | str,
+    keys: NDArray[np.uint64],
+    calm: Mapping[str, Floats] | None,
+) -> Rarity:
+    block, widths = joined(rows, (name,) if name else _WHOLE)
+    rarity = fitted(block, content_order(keys), widths)
+    if calm is None:
+        return rarity
+    distances = rarity.distance(joined(calm, (name,) if name else _WHOLE)[0])
+    return Rarity(rarity.shift, rarity.scale, rarity.axes, rarity.base, np.sort(distances))
+
+
+def _held_rows(
+    held: tuple[ArrayLike, ArrayLike | Sequence[ArrayLike]],
+    kind: Kind,
+    origin: NDArray[np.float64],
+) -> Mapping[str, Floats]:
+    places, frames = _checked(*held)
+    return series_of(places, frames, kind, origin).rows
+
+
+def _checked(
+    positions: ArrayLike, logits: ArrayLike | Sequence[ArrayLike]
+) -> tuple[Floats, list[NDArray[Any]]]:
+    places = np.asarray(positions, dtype=np.float32)
+    frames = listed(logits)
+    if (
+        places.ndim != 3
+        or places.shape[2] != 2
+        or places.shape[:2]
+        != (
+            len(frames),
+            len(frames[0]),
+        )
+    ):
+        raise UsageError(
+            f"expected positions of shape (epoch, sample, 2) and logits of the same epochs and "
+            f"samples, but got {places.shape} and {len(frames)} × {frames[0].shape}"
+        )
+    return places, frames
+
+
+def _with_largest(rated: dict[str, Floats]) -> dict[str, Floats]:
+    """Any feature flags the sample: the whole is the largest score."""
+    return {**rated, "": np.max(list(rated.values()), axis=0)}
+
+
+def _spread(values: Floats, usable: NDArray[np.bool_]) -> Floats:
+    result = np.full(len(usable), np.nan, dtype=np.float32)
+    result[usable] = values
+    return result

@@ -1,0 +1,195 @@
+"""Anomalies: what stands out, what leaves the scores alone, and the paper's detector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from trema import travel
+from trema.core.errors import UsageError
+from trema.travel.clusters import paper_detector
+from trema.travel.rarity import discoveries
+
+Movement = tuple[NDArray[np.float32], NDArray[np.float32]]
+EPOCHS = 6
+
+
+def movement(count: int, seed: int, jump: float = 0.0) -> Movement:
+    """Samples of three classes that go to their corners; ``jump`` scatters them on the way."""
+    draw = np.random.default_rng(seed)
+    goal = draw.integers(0, 3, count)
+    corners = np.array([[4.0, 0.0], [-2.0, 3.5], [-2.0, -3.5]])
+    steps = np.linspace(0.2, 1, EPOCHS)[:, None, None]
+    own = draw.normal(size=(1, count, 2)) * 0.3
+    places = steps * (corners[goal] + own) + draw.normal(size=(EPOCHS, count, 2)) * (0.05 + jump)
+    logits = steps * (3 * np.eye(3)[goal] + draw.normal(size=(1, count, 3)) * 0.3)
+    logits = logits + draw.normal(size=logits.shape) * (0.05 + jump)
+    return places.astype(np.float32), logits.astype(np.float32)
+
+
+def f1(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
+    return float(2 * (found & true).sum() / (found.sum() + true.sum()))
+
+
+def test_scattered_movement_is_found_and_ordinary_is_not() -> None:
+    made = travel.anomalies(*movement(1000, 0))
+    assert made.flags.mean() <= 0.05
+    ordinary, scattered = movement(200, 1), movement(200, 2, jump=1.0)
+    both = [np.concatenate(pair, axis=1) for pair in zip(ordinary, scattered, strict=True)]
+    scored = made.score(both[0], both[1])
+    assert f1(scored.flags, np.arange(400) >= 200) > 0.9
+    assert set(scored.by_feature) == {
+        "location",
+        "velocity",
+        "acceleration",
+        "confidence",
+        "logits",
+    }
+
+
+def test_scores_are_calibrated() -> None:
+    made = travel.anomalies(*movement(2000, 3))
+    for share in (0.02, 0.1, 0.5):
+        above = (made.score(*movement(2000, 4)).scores > 1 - share).mean()
+        assert above == pytest.approx(share, abs=0.03)
+
+
+def test_held_samples_calibrate_instead() -> None:
+    wide = movement(400, 5, jump=0.1)
+    plain = travel.anomalies(*movement(600, 6)).score(*movement(400, 7, jump=0.1))
+    held = travel.anomalies(*movement(600, 6), held=wide).score(*movement(400, 7, jump=0.1))
+    assert plain.scores.mean() > 0.8
+    assert held.scores.mean() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("parity", [False, "raw"])
+def test_a_group_apart_in_training(parity: Any) -> None:
+    places, logits = movement(500, 8)
+    lost, said = movement(5, 9, jump=3.0)
+    made = travel.anomalies(
+        np.concatenate([places, lost], axis=1),
+        np.concatenate([logits, said], axis=1),
+        parity=parity,
+    )
+    assert made.flags[500:].all()
+    assert made.scores[500:].min() > 0.98
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(0, 1000),
+    st.floats(-3.1, 3.1),
+    st.floats(-50, 50),
+    st.floats(-50, 50),
+)
+def test_turning_and_shifting_the_canvas_changes_nothing(
+    seed: int, angle: float, right: float, up: float
+) -> None:
+    places, logits = movement(200, seed)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = (places @ turn.T + np.array([right, up])).astype(np.float32)
+    there, here = travel.anomalies(places, logits), travel.anomalies(moved, logits)
+    # Distances of float32 rows agree to a few parts in 10,000; a rank may go to its neighbour.
+    np.testing.assert_allclose(there.scores, here.scores, atol=0.02)
+    sure = np.abs(there.scores - 0.98) > 0.02
+    np.testing.assert_array_equal(there.flags[sure], here.flags[sure])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 1000))
+def test_permuting_samples_permutes_scores(seed: int) -> None:
+    places, logits = movement(150, seed)
+    order = np.random.default_rng(seed).permutation(150)
+    there = travel.anomalies(places, logits)
+    here = travel.anomalies(places[:, order], logits[:, order])
+    np.testing.assert_allclose(there.scores[order], here.scores, atol=0.02)
+    np.testing.assert_allclose(
+        there.by_feature["velocity"][order], here.by_feature["velocity"], atol=0.02
+    )
+
+
+@pytest.mark.parametrize("parity", [False, True])
+def test_a_copy_scores_like_its_twin(parity: bool) -> None:
+    places, logits = movement(120, 10)
+    twins = np.concatenate([np.arange(120), [3, 3, 77]])
+    made = travel.anomalies(places[:, twins], logits[:, twins], parity=parity)
+    np.testing.assert_allclose(made.scores[[120, 121, 122]], made.scores[[3, 3, 77]], atol=1e-3)
+
+
+def test_scores_do_not_depend_on_the_company() -> None:
+    made = travel.anomalies(*movement(300, 11))
+    places, logits = movement(50, 12)
+    alone = made.score(places[:, :1], logits[:, :1])
+    np.testing.assert_allclose(alone.scores, made.score(places, logits).scores[:1], atol=1e-6)
+
+
+def test_what_is_not_finite_is_excluded_and_told() -> None:
+    places, logits = movement(100, 13)
+    clean = travel.anomalies(np.delete(places, [4, 9], 1), np.delete(logits, [4, 9], 1))
+    places[2, 4, 1] = np.nan
+    logits[0, 9, 0] = np.inf
+    made = travel.anomalies(places, logits)
+    np.testing.assert_array_equal(made.excluded, [4, 9])
+    assert np.isnan(made.scores[[4, 9]]).all()
+    assert not made.flags[[4, 9]].any()
+    np.testing.assert_allclose(np.delete(made.scores, [4, 9]), clean.scores, atol=0.03)
+
+
+def test_the_papers_clusters() -> None:
+    """Two directions of 70 and 30 rows; cosine does not see their lengths."""
+    rows = np.concatenate([np.tile([1.0, 0.0], (70, 1)), np.tile([0.0, 5.0], (30, 1))])
+    rows = rows.astype(np.float32)
+    rows[::2] *= 3
+    detector, seen = paper_detector({"velocity": rows}, "cosine")
+    np.testing.assert_allclose(seen["velocity"][:70], 0.3, atol=1e-6)
+    np.testing.assert_allclose(seen["velocity"][70:], 0.7, atol=1e-6)
+    unseen = np.array([[8.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], dtype=np.float32)
+    rated = detector.rate({"velocity": unseen})["velocity"]
+    np.testing.assert_allclose(rated, [0.3, 0.7, 0.99], atol=1e-6)  # last: a cluster of one
+
+
+def test_subclusters_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trema.travel.clusters.SUBCLUSTERS", 40)
+    rows = np.random.default_rng(0).normal(size=(300, 12)).astype(np.float32)
+    _, seen = paper_detector({"velocity": rows}, "raw")
+    assert len(np.unique(seen["velocity"])) <= 30
+
+
+def test_discoveries_by_hand() -> None:
+    """Ten p-values: i/10 × 0.1 is 0.01, 0.02, 0.03 …; seven ordinary ones leave π at 1."""
+    p = np.array([0.5, 0.009, 0.6, 0.025, 0.7, 0.8, 0.019, 0.9, 0.95, 0.99])
+    np.testing.assert_array_equal(np.flatnonzero(discoveries(p, 0.1)), [1, 3, 6])
+    assert not discoveries(np.linspace(0.1, 1, 50), 0.1).any()
+    assert discoveries(np.zeros(0), 0.1).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("places", "logits", "options", "words"),
+    [
+        (np.zeros((2, 5, 2)), np.zeros((2, 5, 3)), {}, "at least 8 samples"),
+        (np.zeros((2, 5, 2)), np.zeros((2, 6, 3)), {}, "same epochs and samples"),
+        (np.zeros((2, 9, 2)), np.zeros((2, 9, 3)), {"threshold": 1.5}, "threshold"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    places: Any, logits: Any, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        travel.anomalies(places, logits, **options)
+
+
+def test_unseen_samples_of_other_epochs_are_refused() -> None:
+    made = travel.anomalies(*movement(50, 14))
+    places, logits = movement(5, 15)
+    with pytest.raises(UsageError, match="6 epochs"):
+        made.score(places[:4], logits[:4])
+
+
+def test_samples_that_are_all_equal() -> None:
+    made = travel.anomalies(np.ones((3, 40, 2)), np.ones((3, 40, 3)))
+    assert not made.flags.any()
