@@ -16,7 +16,7 @@ from trema.travel.frames import Excluded, Frames
 from trema.travel.heads import Heads, Kind, heads_of
 from trema.travel.landscape import Extent, Landscape, extent_of, paint
 from trema.travel.progress import reporter
-from trema.travel.visualizers.base import METHODS, Floats, Projector, module_of
+from trema.travel.visualizers.base import METHODS, Floats, Placed, Projector, module_of
 
 _FORMAT = 1
 _ROWS = 16_384
@@ -270,16 +270,17 @@ def load(
         raise UsageError(f"{folder} was written by another version of Trema: build it anew")
     frames = None if representations is None else Frames(representations)
     positions = arrays["positions"]
-    projector = module_of(about["method"]).restore(state, frames)
-    probe = np.zeros((2, frames.width if frames else 1), dtype=np.float32)
     width = frames.width if frames else _width(heads)
+    probe = np.zeros((2, max(width, 1)), dtype=np.float32)
+    outputs = heads_of(heads, epochs=len(positions), width=width, probe=probe, kind=kind)
+    projector = module_of(about["method"]).restore(state, frames, outputs)
     return Movie(
         positions,
         projector,
         method=about["method"],
         seed=int(about["seed"]),
         frames=frames,
-        heads=heads_of(heads, epochs=len(positions), width=width, probe=probe, kind=kind),
+        heads=outputs,
         labels=arrays.get("labels"),
         epochs=about["epochs"],
     )
@@ -301,6 +302,9 @@ def _content(frames: Frames, heads: Heads | None) -> list[Any]:
 def _frame(projector: Projector, frames: Frames, epoch: int) -> Floats:
     result = np.full((frames.samples, 2), np.nan, dtype=np.float32)
     kept = np.flatnonzero(frames.finite[epoch])
+    if isinstance(projector, Placed):
+        result[kept] = projector.positions[epoch][kept]
+        return result
     for at in range(0, len(kept), _ROWS):
         part = kept[at : at + _ROWS]
         result[part] = projector.project(frames.rows(epoch, part), epoch)

@@ -1,9 +1,10 @@
 """What a visualizer is, and which there are.
 
-A visualizer is a module with a function ``fit(frames, heads, *, seed, device, report, **options)``
-that gives a :class:`Projector`. Options are keyword arguments of that function with defaults, so
-that ``build(..., method=..., **options)`` can name them. A projector is deterministic: with one
-seed and one device, fitting twice gives the same numbers.
+A visualizer is a module with a function ``fit(frames, heads, *, seed, device, report, cache,
+**options)`` that gives a :class:`Projector`, and a function ``restore(state, frames, heads)`` that
+makes it again; frames and heads may be None there. Options are keyword arguments of ``fit`` with
+defaults, so that ``build(..., method=..., **options)`` can name them. A projector is
+deterministic: with one seed and one device, fitting twice gives the same numbers.
 """
 
 from __future__ import annotations
@@ -44,6 +45,13 @@ class Projector(Protocol):
 
     def state(self) -> Mapping[str, NDArray[Any]]:
         """Plain arrays from which ``restore`` of its module makes the same projector."""
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A projector that knows the positions (epoch, sample, 2) of what it was fitted to."""
+
+    positions: Floats
 
 
 class Growing(Protocol):

@@ -76,7 +76,9 @@ def fit(
     return PcaProjector(np.stack(means), np.ascontiguousarray(axes, dtype=np.float32))
 
 
-def restore(state: Mapping[str, NDArray[Any]], frames: Frames | None) -> PcaProjector:
+def restore(
+    state: Mapping[str, NDArray[Any]], frames: Frames | None, heads: Heads | None
+) -> PcaProjector:
     """The projector of a kept state."""
     return PcaProjector(state["means"], state["axes"])
 

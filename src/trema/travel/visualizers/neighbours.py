@@ -1,0 +1,344 @@
+"""The method *trema*: positions themselves are laid out, epoch after epoch, by their neighbours.
+
+Where DVI and TimeVis train a network that maps representations to the canvas, and lose most
+neighbourhoods to what a small network can express, here the positions are free. Each epoch has
+the graph of its 15 nearest neighbours in full width; the layout (``layout.py``) begins with the
+last epoch, whose classes stand apart, and goes back in time, each epoch from the positions of
+the one after it, so that what stays together stays in place. No network is trained, and an
+epoch takes seconds.
+
+The way in, for samples that were not recorded, goes by their nearest recorded representations:
+of the places where those that the network predicts alike lie together, it takes the one with
+most of them round it. The way back interpolates between the recorded samples that lie round a
+place (Shepard, 1968). A recorded sample is so mapped to its own position and back to its own
+representation; how good the canvas is for others, only samples that were not recorded can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trema.core.errors import UsageError
+from trema.travel import heads as outputs
+from trema.travel.cache import Cache
+from trema.travel.cells import Cells, twins
+from trema.travel.device import device_of
+from trema.travel.frames import Frames
+from trema.travel.heads import Heads
+from trema.travel.layout import Graph, descend, graph_of
+from trema.travel.visualizers.base import Floats, Report
+
+#: Neighbours of the graph, the number that DVI and TimeVis preserve and are judged by.
+NEIGHBOURS = 15
+
+#: Weight of an edge between samples that the network predicts differently, beside 1. It keeps the
+#: sides of a boundary apart; what it costs in neighbours is in docs/bench/travel.md.
+ACROSS = 0.5
+
+#: (steps, exaggeration, momentum) of the first layout and of one from the epoch beside it.
+_FIRST = ((100, 12.0, 0.5), (200, 1.0, 0.8))
+_NEXT = ((30, 3.0, 0.5), (90, 1.0, 0.8))
+
+#: Recorded samples between which the way back interpolates.
+_AROUND = 6
+_ROWS = 4096
+
+#: Places tried for a sample that was not recorded: round 5 of its neighbours, at 3 reaches. One
+#: anchor keeps 0.89 of the neighbours that recorded samples keep, three 0.96, five 1.01
+#: (10,000 samples of CIFAR-10, 10 epochs, 15 neighbours).
+_ANCHORS = 5
+_REACHES = (0.5, 1.0, 2.0)
+
+
+class NeighbourProjector:
+    """Positions of the recorded samples, and the ways there and back for others.
+
+    ``positions`` is of shape (epoch, sample, 2), float32.
+    """
+
+    def __init__(
+        self,
+        positions: Floats,
+        frames: Frames | None,
+        heads: Heads | None,
+        *,
+        seed: int,
+        device: str,
+    ) -> None:
+        self.positions = positions
+        self._frames, self._heads = frames, heads
+        self._seed, self._device = seed, device
+        self._held: tuple[int, _Frame] | None = None
+
+    def project(self, x: Floats, epoch: int) -> Floats:
+        frame = self._frame(epoch)
+        parts = [
+            frame.place(x[at : at + _ROWS], self._classes(x[at : at + _ROWS], epoch))
+            for at in range(0, len(x), _ROWS)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, 2), dtype=np.float32)
+
+    def invert(self, xy: Floats, epoch: int) -> Floats:
+        frame = self._frame(epoch)
+        parts = [frame.back(xy[at : at + _ROWS]) for at in range(0, len(xy), _ROWS)]
+        width = frame.rows.shape[1]
+        return np.concatenate(parts) if parts else np.empty((0, width), dtype=np.float32)
+
+    def state(self) -> Mapping[str, NDArray[Any]]:
+        return {"positions": self.positions, "seed": np.asarray(self._seed)}
+
+    def extended(
+        self, frames: Frames, heads: Heads | None, *, report: Report
+    ) -> NeighbourProjector:
+        """One more epoch, laid out from the positions of the last."""
+        report("laying out the new epoch", 0.0)
+        epoch = len(frames) - 1
+        start = torch.from_numpy(self.positions[-1]).to(device_of(self._device))
+        laid = _laid(frames, heads, epoch, start, seed=self._seed, device=self._device)
+        positions = np.concatenate([self.positions, laid[None]])
+        return NeighbourProjector(positions, frames, heads, seed=self._seed, device=self._device)
+
+    def _classes(self, x: Floats, epoch: int) -> NDArray[np.int64] | None:
+        if self._heads is None:
+            return None
+        return outputs.predicted(self._heads.logits(x, epoch), self._heads.kind)
+
+    def _frame(self, epoch: int) -> _Frame:
+        """The frame of an epoch with its indices; the last one asked for is kept."""
+        if self._frames is None:
+            raise UsageError(
+                "this movie was loaded without its representations, which its ways there and "
+                "back go by: give them to load()"
+            )
+        if self._held is None or self._held[0] != epoch:
+            self._held = None  # not two frames at once
+            kept = np.flatnonzero(self._frames.finite[epoch])
+            rows = self._frames.rows(epoch, kept)
+            self._held = (
+                epoch,
+                _Frame(
+                    rows,
+                    self.positions[epoch][kept],
+                    self._classes(rows, epoch),
+                    seed=self._seed,
+                    device=device_of(self._device),
+                ),
+            )
+        return self._held[1]
+
+
+class _Frame:
+    """The recorded samples of one epoch: representations, positions, predicted classes."""
+
+    def __init__(
+        self,
+        rows: Floats,
+        positions: Floats,
+        classes: NDArray[np.int64] | None,
+        *,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.rows = torch.from_numpy(rows).to(device)
+        self.positions = torch.from_numpy(positions).to(device)
+        self.classes = None if classes is None else torch.from_numpy(classes).to(device)
+        self._seed = seed
+        self._index: Cells | None = None
+        self._tree: Any = None
+        self._spacing = 0.0
+
+    def place(self, x: Floats, classes: NDArray[np.int64] | None) -> Floats:
+        """Positions (n, 2) of representations (n, D)."""
+        if self._index is None:
+            self._index = Cells(self.rows, seed=self._seed)
+        queries = torch.from_numpy(np.ascontiguousarray(x)).to(self.rows.device)
+        distance, index = self._index.search(queries, NEIGHBOURS)
+        weight = 1 / (distance + 1e-3 * distance[:, -1:] + 1e-12)
+        if classes is not None and self.classes is not None:
+            alike = self.classes[index] == torch.from_numpy(classes).to(index.device)[:, None]
+            weight = torch.where(alike | ~alike.any(dim=1, keepdim=True), weight, 0.0)
+        spots = self.positions[index]  # (n, k, 2)
+        places = _candidates(spots, weight, self._scale())
+        result = places[torch.arange(len(places)), self._best(places, index)]
+        known = distance[:, 0] <= 1e-4 * distance[:, -1]  # the recorded sample itself
+        result[known] = spots[known, 0]
+        return np.asarray(result.cpu().numpy(), dtype=np.float32)
+
+    def _best(self, places: Tensor, neighbours: Tensor) -> Tensor:
+        """Which of the places (n, candidate, 2) has most of the neighbours (n, k) round it."""
+        n, count, _ = places.shape
+        k = neighbours.shape[1]
+        _, found = self._canvas().query(places.reshape(-1, 2).cpu().numpy(), k=k)
+        round_it = torch.from_numpy(np.reshape(found, (n, count, k))).to(neighbours.device)
+        kept = (round_it[:, :, :, None] == neighbours[:, None, None, :]).any(dim=3).sum(dim=2)
+        return kept.argmax(dim=1)
+
+    def back(self, xy: Floats) -> Floats:
+        """Representations (n, D) of positions (n, 2): near samples, by inverse cubed distance."""
+        k = min(_AROUND, len(self.rows))
+        distance, index = self._canvas().query(xy, k=k)
+        distance, index = np.reshape(distance, (-1, k)), np.reshape(index, (-1, k))
+        # a sample on the very place outweighs the others by 1e9 and more
+        weight = 1 / (distance + 1e-4 * distance[:, -1:] + 1e-12) ** 3
+        weight /= weight.sum(axis=1, keepdims=True)
+        weights = torch.from_numpy(weight.astype(np.float32)).to(self.rows.device)
+        near = self.rows[torch.from_numpy(index).to(self.rows.device)]
+        return np.asarray(torch.bmm(weights[:, None], near)[:, 0].cpu().numpy())
+
+    def _canvas(self) -> Any:
+        """A tree of the positions."""
+        from scipy.spatial import cKDTree
+
+        if self._tree is None:
+            self._tree = cKDTree(self.positions.cpu().numpy())
+        return self._tree
+
+    def _scale(self) -> float:
+        """The usual distance on the canvas from a sample to its 15th neighbour there."""
+        if not self._spacing:
+            some = self.positions[:: max(1, len(self.positions) // 1000)].cpu().numpy()
+            k = min(NEIGHBOURS + 1, len(self.positions))
+            distance, _ = self._canvas().query(some, k=k)
+            self._spacing = max(float(np.median(np.reshape(distance, (-1, k))[:, -1])), 1e-9)
+        return self._spacing
+
+
+def _candidates(spots: Tensor, weight: Tensor, scale: float) -> Tensor:
+    """Places (n, candidate, 2) where groups of the spots (n, k, 2) lie together.
+
+    Each is the weighted mean of the spots round one of those with most others near it, near
+    meaning half, once or twice the usual distance. A mean over all would put a sample between two
+    groups that are its neighbours, where neither is.
+    """
+    away = torch.cdist(spots, spots) / scale
+    support = (torch.exp(-0.5 * away * away) * weight[:, None, :]).sum(dim=2) * (weight > 0)
+    anchors = support.topk(min(_ANCHORS, spots.shape[1]), dim=1).indices
+    weight = weight + 1e-6 * weight.amax(dim=1, keepdim=True)  # an anchor may have no weight
+    places = []
+    for anchor in anchors.T:
+        distance = away[torch.arange(len(spots)), anchor]
+        for reach in _REACHES:
+            near = torch.exp(-0.5 * (distance / reach) ** 2) * weight
+            place = (spots * near[:, :, None]).sum(dim=1) / near.sum(dim=1, keepdim=True)
+            places.append(place)
+    return torch.stack(places, dim=1)
+
+
+def fit(
+    frames: Frames,
+    heads: Heads | None,
+    *,
+    seed: int,
+    device: str,
+    report: Report,
+    cache: Cache,
+    neighbours: int = NEIGHBOURS,
+    across: float = ACROSS,
+) -> NeighbourProjector:
+    """The projector of all epochs.
+
+    ``neighbours`` is the size of the graph, ``across`` the weight from 0 to 1 of an edge
+    between samples predicted differently.
+    """
+    if neighbours < 1 or not 0 <= across <= 1:
+        raise UsageError(
+            "expected neighbours of at least 1 and across from 0 to 1 "
+            f"but got {neighbours} and {across}"
+        )
+    positions = np.zeros((len(frames), frames.samples, 2), dtype=np.float32)
+    start: Tensor | None = None
+    for done, epoch in enumerate(reversed(range(len(frames)))):
+        report(f"laying out epoch {epoch}", done / len(frames))
+        kept = cache.get(f"epoch-{epoch}")
+        if kept is None:
+            laid = _laid(
+                frames,
+                heads,
+                epoch,
+                start,
+                seed=seed,
+                device=device,
+                neighbours=neighbours,
+                across=across,
+            )
+            cache.put(f"epoch-{epoch}", {"positions": laid})
+        else:
+            laid = kept["positions"]
+        positions[epoch] = laid
+        start = torch.from_numpy(laid).to(device_of(device))
+    return NeighbourProjector(positions, frames, heads, seed=seed, device=device)
+
+
+def restore(
+    state: Mapping[str, NDArray[Any]], frames: Frames | None, heads: Heads | None
+) -> NeighbourProjector:
+    """The projector of a kept state."""
+    return NeighbourProjector(
+        state["positions"], frames, heads, seed=int(state["seed"]), device="auto"
+    )
+
+
+def _laid(
+    frames: Frames,
+    heads: Heads | None,
+    epoch: int,
+    start: Tensor | None,
+    *,
+    seed: int,
+    device: str,
+    neighbours: int = NEIGHBOURS,
+    across: float = ACROSS,
+) -> Floats:
+    """Positions (sample, 2) of an epoch; samples that are not finite stay where they start."""
+    kept = np.flatnonzero(frames.finite[epoch])
+    rows = torch.from_numpy(frames.rows(epoch, kept)).to(device_of(device))
+    graph = _graph(rows, heads, epoch, neighbours, across, seed)
+    if start is None:
+        y, plan = _beginning(rows), _FIRST
+        whole = torch.zeros(frames.samples, 2, device=rows.device)
+    else:
+        whole, plan = start.clone(), _NEXT
+        y = whole[torch.from_numpy(kept).to(rows.device)]
+    for steps, exaggeration, momentum in plan:
+        y = descend(y, graph, steps=steps, exaggeration=exaggeration, momentum=momentum)
+    same = twins(rows)  # equal representations have one place
+    whole[torch.from_numpy(kept).to(rows.device)] = y[same]
+    return np.asarray(whole.cpu().numpy(), dtype=np.float32)
+
+
+def _graph(
+    rows: Tensor, heads: Heads | None, epoch: int, neighbours: int, across: float, seed: int
+) -> Graph:
+    _, near = Cells(rows, seed=seed).search(rows, neighbours, itself=False)
+    # equal weights: with those of t-SNE a tenth of the 15 neighbours less was preserved
+    weights = torch.ones(near.shape, device=rows.device)
+    if heads is not None and across < 1:
+        logits = heads.logits(np.asarray(rows.cpu().numpy()), epoch)
+        classes = torch.from_numpy(outputs.predicted(logits, heads.kind)).to(rows.device)
+        weights[classes[near] != classes[:, None]] = across
+    return graph_of(near, weights)
+
+
+def _beginning(rows: Tensor) -> Tensor:
+    """The first two principal components, small: the layout unfolds them."""
+    centred = rows - rows.mean(dim=0)
+    covariance = (centred.T @ centred).double() / len(rows)
+    _, vectors = torch.linalg.eigh(covariance)
+    axes = vectors[:, -2:].flip(dims=(1,)).to(rows.dtype)
+    largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
+    axes *= torch.where(largest < 0, -1.0, 1.0)  # the signs are free: fix them
+    y = centred @ axes
+    if y.shape[1] < 2:
+        y = torch.cat([y, torch.zeros_like(y)], dim=1)
+    y = 1e-2 * y / y[:, 0].std().clamp(min=1e-12)
+    # points on one spot feel no force: lift each by a little that depends on its number only
+    number = torch.arange(len(y), device=y.device, dtype=y.dtype)
+    lift = 1e-4 * torch.stack([torch.sin(12.9898 * number), torch.cos(78.233 * number)], 1)
+    result: Tensor = y + lift
+    return result
