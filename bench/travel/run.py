@@ -1,0 +1,184 @@
+"""Quality, time and memory of all methods on recorded runs, in one table.
+
+    python bench/travel/run.py [--samples 50000] [--epochs 20] [--only dvi] [--subject mnist]
+                               [--recordings DIR] [--page-only]
+
+Each movie is built in a process of its own, whose time and peak memory count, and measured in
+another. What is done is kept under bench/results/travel and not done again; a killed build goes
+on. Neighbours are judged by 5,000 queries against all samples, test samples projected beside
+the training ones. AlignedUMAP needs umap-learn on PYTHONPATH; without it its row says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from page import put  # noqa: E402
+from subjects import NAMES, RESULTS  # noqa: E402
+
+METHODS = ("pca", "trema", "timevis", "aligned", "dvi")
+TITLES = {"aligned": "AlignedUMAP", "dvi": "DVI", "timevis": "TimeVis", "pca": "PCA"}
+STAGES = ("early", "middle", "late")
+#: What the table holds: heading -> (measure, digits).
+SPACE = {"NN /15": ("neighbours", 2), "boundary /15": ("boundary", 2), "PPR": ("prediction", 3)}
+TIME = {
+    "temporal NN /5": ("temporal_neighbours", 2),
+    "ranking": ("temporal_ranking", 2),
+    "speed": ("speed_correlation", 2),
+    "continuity": ("motion_continuity", 2),
+}
+
+
+def work(name: str, method: str, samples: int, epochs: int, recordings: Path) -> None:
+    """Build and measure one movie, unless that was done."""
+    folder = place(recordings, name, samples, epochs) / method
+    if method == "aligned" and importlib.util.find_spec("umap") is None:
+        return
+    arguments = [folder, method, name, samples, epochs, recordings]
+    for step, result in (("build", "cost.json"), ("measure", "quality.json")):
+        if (folder / result).exists():
+            continue
+        print(f"{name} {samples} x {epochs}: {step} {method}", flush=True)
+        command = [sys.executable, str(HERE / "building.py"), step, *map(str, arguments)]
+        done = subprocess.run(command, check=False)
+        if done.returncode:
+            print(f"  failed with status {done.returncode}", flush=True)
+            return
+
+
+def place(recordings: Path, name: str, samples: int, epochs: int) -> Path:
+    return recordings / "table" / f"{name}-{samples}x{epochs}"
+
+
+def read(folder: Path) -> dict[str, dict[str, Any]]:
+    """What is known of each method."""
+    result: dict[str, dict[str, Any]] = {}
+    for method in METHODS:
+        known = {}
+        for part in ("cost", "quality"):
+            try:
+                known[part] = json.loads((folder / method / f"{part}.json").read_text("utf-8"))
+            except (OSError, ValueError):
+                continue
+        if "quality" in known:
+            result[method] = known
+    return result
+
+
+def section(name: str, folder: Path, recordings: Path) -> str:
+    """The tables of one run in Markdown."""
+    known = read(folder)
+    samples, epochs = folder.name.rpartition("-")[2].split("x")
+    lines = [f"### {name}: {int(samples):,} x 512 x {epochs} epochs", ""]
+    if not known:
+        return ""
+    lines += _table("Training samples: early / middle / late", known, "train-15", SPACE)
+    lines += _table("Test samples, projected", known, "test-15", SPACE)
+    lines += _neighbours(known)
+    lines += _table("Over time, training samples", known, "train-15", TIME)
+    lines += _costs(known)
+    absent = [TITLES.get(method, method) for method in METHODS if method not in known]
+    if absent:
+        lines += [f"Not run at this size: {', '.join(absent)}.", ""]
+    return "\n".join(lines)
+
+
+def _table(
+    title: str, known: dict[str, Any], part: str, columns: dict[str, tuple[str, int]]
+) -> list[str]:
+    lines = [title + ":", "", "| method | " + " | ".join(columns) + " |"]
+    lines.append("|---|" + "---|" * len(columns))
+    for method, found in known.items():
+        if part not in found["quality"]:
+            continue
+        stages = found["quality"][part]["stages"]
+        cells = [
+            " / ".join(_number(stages[measure][stage], digits) for stage in STAGES)
+            for measure, digits in columns.values()
+        ]
+        lines.append(f"| {TITLES.get(method, method)} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _neighbours(known: dict[str, Any]) -> list[str]:
+    """Mean over epochs of neighbours kept, for each k, training / test."""
+    lines = ["Neighbours kept, mean over epochs, training / test:", ""]
+    lines += ["| method | of 10 | of 15 | of 20 |", "|---|---|---|---|"]
+    for method, found in known.items():
+        cells = []
+        for k in (10, 15, 20):
+            both = [found["quality"].get(f"{part}-{k}") for part in ("train", "test")]
+            cells.append(" / ".join(_number(b and b["mean"]["neighbours"], 2) for b in both))
+        lines.append(f"| {TITLES.get(method, method)} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _costs(known: dict[str, Any]) -> list[str]:
+    lines = ["Time and memory of the whole build:", ""]
+    lines += ["| method | seconds | processor seconds | peak memory, GB |", "|---|---|---|---|"]
+    for method, found in known.items():
+        cost = found["cost"]
+        lines.append(
+            f"| {TITLES.get(method, method)} | {cost['seconds']:.1f} | {cost['processor']:.1f} "
+            f"| {cost['memory'] / 1e9:.2f} |"
+        )
+    return [*lines, ""]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def page(recordings: Path) -> None:
+    """Write the section of the page from all that is known."""
+    parts = [
+        "## Quality and cost of the methods",
+        "",
+        "`python bench/travel/run.py`. NN and boundary count how many of 15 neighbours survive on "
+        "the canvas, PPR is the share of predictions kept through projection and back; early, "
+        "middle and late are the first, middle and last epoch. Temporal NN is of the 5 nearest "
+        "epochs, ranking and speed are Spearman correlations (see `trema.travel.metrics`). "
+        "AlignedUMAP lays out training samples only, with no way back. Processor seconds count "
+        "where others used the machine too.",
+        "",
+        f"{platform.machine()}, {os.cpu_count()} cores, "
+        f"{os.environ.get('TREMA_BENCH_THREADS', '2')} thread(s).",
+        "",
+    ]
+    for folder in sorted((recordings / "table").glob("*x*")):
+        text = section(folder.name.partition("-")[0], folder, recordings)
+        if text:
+            parts.append(text)
+    put("quality", "\n".join(parts))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--samples", type=int, default=50_000)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--only", choices=METHODS, action="append")
+    parser.add_argument("--subject", choices=NAMES, action="append")
+    parser.add_argument("--recordings", type=Path, default=RESULTS)
+    parser.add_argument("--page-only", action="store_true")
+    args = parser.parse_args()
+    recordings = args.recordings.resolve()
+    if not args.page_only:
+        for name in args.subject or NAMES:
+            for method in args.only or METHODS:
+                work(name, method, args.samples, args.epochs, recordings)
+    page(recordings)
+
+
+if __name__ == "__main__":
+    main()
