@@ -139,7 +139,9 @@ def fit(
     return made
 
 
-def restore(state: Mapping[str, NDArray[Any]], frames: Frames | None) -> DviProjector:
+def restore(
+    state: Mapping[str, NDArray[Any]], frames: Frames | None, heads: Heads | None
+) -> DviProjector:
     """The projector of a kept state."""
     layers = [name for name in state if name.startswith(("encoder", "decoder"))]
     epochs = len(state[layers[0]])

@@ -146,7 +146,9 @@ def fit(
     return _projector(kept, mean, spread, seed, where)
 
 
-def restore(state: Mapping[str, NDArray[Any]], frames: Frames | None) -> TimeVisProjector:
+def restore(
+    state: Mapping[str, NDArray[Any]], frames: Frames | None, heads: Heads | None
+) -> TimeVisProjector:
     """The projector of a kept state."""
     seed, spread = int(state["seed"]), float(state["spread"])
     return _projector(dict(state), state["mean"], spread, seed, chosen("auto"))
