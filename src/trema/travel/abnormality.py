@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -95,7 +95,7 @@ class _Judge:
         result = {}
         for name, rarity in self.detector.items():
             block = rows[name] if name else joined(rows, _WHOLE)[0]
-            result[name] = np.asarray(1.0 - rarity.p_value(rarity.distance(block)))
+            result[name] = _rated(rarity, rarity.distance(block))
         return result
 
     def judged(self, series: Series, rated: Mapping[str, Floats]) -> Scores:
@@ -162,23 +162,30 @@ def anomalies(
         return Anomalies(judge, judge.judged(series, _with_largest(rated)))
     keys = content_keys(frames)[series.usable]
     calm = None if held is None else _held_rows(held, sort, origin)
-    detector = {name: _rarity(series.rows, name, keys, calm) for name in (*series.rows, "")}
+    detector, rated = {}, {}
+    for name in (*series.rows, ""):
+        detector[name], distances = _rarity(series.rows, name, keys, calm)
+        rated[name] = _rated(detector[name], distances)
     judge = _Judge(detector, sort, origin, threshold, shape)
-    return Anomalies(judge, judge.judged(series, judge.rate(series.rows)))
+    return Anomalies(judge, judge.judged(series, rated))
 
 
 def _rarity(
     rows: Mapping[str, Floats],
-    name: Literal[""] | str,
+    name: str,
     keys: NDArray[np.uint64],
     calm: Mapping[str, Floats] | None,
-) -> Rarity:
+) -> tuple[Rarity, Floats]:
     block, widths = joined(rows, (name,) if name else _WHOLE)
-    rarity = fitted(block, content_order(keys), widths)
-    if calm is None:
-        return rarity
-    distances = rarity.distance(joined(calm, (name,) if name else _WHOLE)[0])
-    return Rarity(rarity.shift, rarity.scale, rarity.axes, rarity.base, np.sort(distances))
+    rarity, distances = fitted(block, content_order(keys), widths)
+    if calm is not None:
+        ruler = rarity.distance(joined(calm, (name,) if name else _WHOLE)[0])
+        rarity = replace(rarity, held=np.sort(ruler))
+    return rarity, distances
+
+
+def _rated(rarity: Rarity, distances: Floats) -> Floats:
+    return np.asarray(1.0 - rarity.p_value(distances))
 
 
 def _held_rows(

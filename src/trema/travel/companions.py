@@ -99,14 +99,22 @@ def _shares(
     for at in range(0, frames.samples, _ROWS):
         rows = np.arange(at, min(frames.samples, at + _ROWS))
         near = _unit((frames.rows(epoch, rows) - mean) @ axes) @ base.T
-        # Voters are in the order of their keys: a sample and its copies are one stretch of them.
-        near[keys[rows][:, None] == keys[voters][None]] = -np.inf
-        chosen = np.argpartition(-near, k - 1, axis=1)[:, :k]
-        count = np.zeros((len(rows), classes), dtype=np.float32)
-        np.add.at(count, (np.arange(len(rows))[:, None], votes[chosen]), np.float32(1 / k))
-        result[rows] = count
+        _blank_copies(near, keys[rows], keys[voters])
+        chosen = np.argpartition(near, near.shape[1] - k, axis=1)[:, -k:]
+        cells = np.arange(len(rows))[:, None] * classes + votes[chosen]
+        counts = np.bincount(cells.ravel(), minlength=len(rows) * classes)
+        result[rows] = counts.reshape(len(rows), classes) / np.float32(k)
     result[~standing] = np.nan
     return result
+
+
+def _blank_copies(near: Floats, mine: NDArray[np.uint64], theirs: NDArray[np.uint64]) -> None:
+    """Put a sample and its copies last; ``theirs`` ascend, so they are one stretch of them."""
+    first = np.searchsorted(theirs, mine, side="left")
+    count = np.searchsorted(theirs, mine, side="right") - first
+    for step in range(int(count.max(initial=0))):
+        which = np.flatnonzero(count > step)
+        near[which, first[which] + step] = -np.inf
 
 
 def _directions(rows: Floats) -> Floats:

@@ -45,21 +45,24 @@ class Preference:
         """Weights (d,) after answers (m,) of 0 or 1 on rows (m,); the first ones without any."""
         if not len(rows):
             return self.first
-        seen = np.concatenate(
-            [self.columns[rows], np.ones((len(rows), 1), dtype=np.float32)], axis=1
-        ).astype(np.float64)
+        seen = np.ones((len(rows), len(self.first) + 1), dtype=np.float32)
+        seen[:, :-1] = self.columns[rows]
         size = len(self.first)
         penalty = np.zeros((size + 1, size + 1))
         penalty[:size, :size] = self.penalty
         penalty[size, size] = _LEVEL
         pull = penalty @ np.append(self.first, 0.0)
         found = np.append(self.first, 0.0)
+        yes = answers > 0.5
+        told = seen.T @ np.where(yes, np.float32(1), np.float32(0))
+        whole = seen.T @ seen
         for _ in range(_PASSES):
-            said = seen @ found
-            settled = np.where(answers > 0.5, said >= 1.0, said <= 0.0)
-            share = np.where(settled, _SETTLED, 1.0)
-            weighted = seen * share[:, None]
-            found = np.linalg.solve(weighted.T @ seen + penalty, weighted.T @ answers + pull)
+            said = seen @ found.astype(np.float32)
+            open_ = np.flatnonzero(np.where(yes, said < 1.0, said > 0.0))
+            part = seen[open_]
+            gram = _SETTLED * whole + (1 - _SETTLED) * (part.T @ part)
+            toward = _SETTLED * told + (1 - _SETTLED) * part[yes[open_]].sum(axis=0)
+            found = np.linalg.solve(gram + penalty, toward + pull)
         return np.asarray(found[:size])
 
 

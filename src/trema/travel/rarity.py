@@ -9,7 +9,7 @@ Cost grows linearly with the samples; nothing degenerates as their number grows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,14 +49,25 @@ class Rarity:
         k = min(NEIGHBOUR, len(self.base)) - 1
         result = np.empty(len(rows), dtype=np.float32)
         size = np.square(self.base).sum(axis=1)
+        into = np.ascontiguousarray(self.scale[:, None] * self.axes)
+        back = np.ascontiguousarray(-2.0 * self.base.T)
         for at in range(0, len(rows), _ROWS):
-            z = ((rows[at : at + _ROWS] - self.shift) * self.scale) @ self.axes
-            d = np.square(z).sum(axis=1)[:, None] + size - 2.0 * (z @ self.base.T)
-            d[d < _COPY * self.axes.shape[1]] = np.inf
-            near = np.partition(d, k, axis=1)[:, : k + 1]
-            far = np.where(np.isfinite(near), near, 0.0).max(axis=1)
-            result[at : at + _ROWS] = np.sqrt(far)
+            z = (rows[at : at + _ROWS] - self.shift) @ into
+            d = z @ back
+            d += size
+            own = np.square(z).sum(axis=1)
+            self._skip_copies(d, own)
+            d.partition(k, axis=1)
+            near = d[:, : k + 1]
+            far = np.where(np.isfinite(near), near, -own[:, None]).max(axis=1) + own
+            result[at : at + _ROWS] = np.sqrt(np.maximum(far, 0.0))
         return result
+
+    def _skip_copies(self, d: Floats, own: Floats) -> None:
+        """Squared distances less ``own`` (n,): those of copies become infinite."""
+        limit = np.float32(_COPY * self.axes.shape[1])
+        for row in np.flatnonzero(d.min(axis=1) + own < limit):
+            d[row, d[row] + own[row] < limit] = np.inf
 
     def p_value(self, distances: Floats) -> Floats:
         """The share (n,) of held rows at least as far; never 0."""
@@ -64,12 +75,15 @@ class Rarity:
         return np.asarray((further + 1.0) / (len(self.held) + 1.0), dtype=np.float32)
 
 
-def fitted(rows: Floats, order: NDArray[np.int64], groups: Iterable[int]) -> Rarity:
-    """The rarity among rows (n, d), references first in ``order``, the rest held.
+def fitted(rows: Floats, order: NDArray[np.int64], groups: Sequence[int]) -> tuple[Rarity, Floats]:
+    """The rarity among rows (n, d) and their distances (n,).
 
-    ``groups`` are the widths of the blocks that a row is made of; each block weighs the same.
+    References come first in ``order``, the rest are held. ``groups`` are the widths of the
+    blocks that a row is made of; each block weighs the same. A single block is a part of the
+    whole, for which a quarter of the references and directions will do.
     """
-    count = max(1, min(REFERENCES, len(rows) // 2))
+    less = 4 if len(groups) == 1 else 1
+    count = max(1, min(REFERENCES // less, len(rows) // 2))
     references, held = order[:count], order[count:]
     some = rows[references]
     shift = some.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -77,15 +91,16 @@ def fitted(rows: Floats, order: NDArray[np.int64], groups: Iterable[int]) -> Rar
     scale = _evened(some, groups)
     _, spread, vectors = np.linalg.svd(some * scale, full_matrices=False)
     spread = spread / np.sqrt(count)
-    width = max(1, min(_WIDTH, count // 4, int((spread > _FLAT * spread[0]).sum())))
+    width = max(1, min(_WIDTH // less, count // 4, int((spread > _FLAT * spread[0]).sum())))
     axes = vectors[:width].T / np.maximum(spread[:width], np.float32(1e-12))
     axes = np.ascontiguousarray(axes, dtype=np.float32)
     plain = Rarity(shift, scale, axes, (some * scale) @ axes, np.zeros(0, dtype=np.float32))
-    distances = plain.distance(rows[held] if len(held) else rows)
-    return Rarity(shift, scale, axes, plain.base, np.sort(distances))
+    distances = plain.distance(rows)
+    ruler = np.sort(distances[held] if len(held) else distances)
+    return Rarity(shift, scale, axes, plain.base, ruler), distances
 
 
-def _evened(rows: Floats, groups: Iterable[int]) -> Floats:
+def _evened(rows: Floats, groups: Sequence[int]) -> Floats:
     """Factors (d,) that give each block of columns the same spread in all."""
     parts, at = [], 0
     for width in groups:

@@ -65,6 +65,7 @@ class Session:
         self._row = np.full(known.movement.samples, -1, dtype=np.int64)
         self._row[among] = np.arange(len(among))
         self._now: NDArray[np.float64] | None = None
+        self._rated: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -204,10 +205,12 @@ class Session:
 
     @property
     def _scored(self) -> NDArray[np.float32]:
-        return np.asarray(self._columns.matrix @ self._weights.astype(np.float32))
+        if self._rated is None:
+            self._rated = np.asarray(self._columns.matrix @ self._weights.astype(np.float32))
+        return self._rated
 
     def _forget(self) -> None:
-        self._now = None
+        self._now = self._rated = None
 
 
 def suggest(
