@@ -49,13 +49,18 @@ class Following:
         self._over = session.rank != 0 or session.folder is None
         session.before_crash.append(self.stop)
 
-    def stepped(self, step: int) -> None:
-        """The optimizer made this step, counted from 0."""
+    def begin(self) -> None:
+        """All layers are built: tell what will be recorded."""
+        if not self._over:
+            self._guarded(self._begin)
+
+    def stepped(self, step: int | None = None) -> None:
+        """The optimizer made this step, counted from 0; None when it made some, as in an epoch."""
         self._moved = True
         if self._over or (self._recorder is not None and self._schedule.unit != "step"):
             return
         self._guarded(self._begin)
-        if self._schedule.unit == "step" and self._schedule.due(step):
+        if step is not None and self._schedule.unit == "step" and self._schedule.due(step):
             self._guarded(lambda: self._record(step))
 
     def epoch_over(self, epoch: int) -> None:

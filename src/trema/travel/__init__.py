@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trema.travel.abnormality import Anomalies, anomalies
+    from trema.travel.checkpoints import import_checkpoints
     from trema.travel.dynamics import Dynamics, features
     from trema.travel.measure import Quality, quality
     from trema.travel.movie import Movie, build, load
@@ -26,6 +27,7 @@ __all__ = [
     "anomalies",
     "build",
     "features",
+    "import_checkpoints",
     "load",
     "open_recording",
     "quality",
@@ -41,6 +43,7 @@ _HOMES = {
     "anomalies": "trema.travel.abnormality",
     "build": "trema.travel.movie",
     "features": "trema.travel.dynamics",
+    "import_checkpoints": "trema.travel.checkpoints",
     "load": "trema.travel.movie",
     "quality": "trema.travel.measure",
     "Recording": "trema.travel.record.reader",

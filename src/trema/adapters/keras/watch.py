@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -12,11 +13,14 @@ from trema.adapters.keras.collect import replace, restore
 from trema.adapters.keras.control import tell_monitors
 from trema.adapters.keras.data import FitCall, running_fit
 from trema.adapters.keras.observer import Observer, observer_of
+from trema.adapters.keras.travel import follow
+from trema.adapters.travel import Following, checked
 from trema.adapters.wiring import wire
 from trema.core.config import Config, disabled
 from trema.core.errors import UsageError
 from trema.engine import active
 from trema.source.frames import call_site
+from trema.travel.record.options import RecordOptions
 
 
 class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
@@ -25,6 +29,9 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
     Parameters
     ----------
     name : of the run; by default the script's
+    travel : samples whose way through the training is recorded: arrays ``x`` or ``(x, y)``, a data
+        set, or a mapping such as ``{"train": …, "test": …, "unlabelled": …}`` of them
+    travel_options : see :class:`trema.travel.record.options.RecordOptions`
     options : see :class:`trema.Config`, for example ``inputs="image"``
 
     Raises
@@ -33,9 +40,21 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
         For an option that does not exist.
     """
 
-    def __init__(self, name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        travel: Any = None,
+        travel_options: Mapping[str, Any] | RecordOptions | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__()
         Config.of(**options)
+        self._recording = checked(travel, travel_options)
+        self._following: Following | None = None
+        if self._recording is not None and self._recording[1].schedule not in ("epoch", "log"):
+            # set on the instance, since having it costs Keras a look at every batch
+            self.on_train_batch_end = self._batch_ended
         self._name = name
         self._options = options
         self._observer: Observer | None = None
@@ -79,6 +98,15 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
             # when fit raises, its list of callbacks dies with its frame
             weakref.finalize(call.callback_list, _released, weakref.ref(self._observer))
             call.callback_list = None
+        if self._observer is not None and self._recording is not None:
+            session, (data, settings) = self._observer.session, self._recording
+            self._following = session.guarded(
+                "time travel", lambda: follow(session, model, data, settings, call.epochs)
+            )
+
+    def _batch_ended(self, batch: int, logs: Any = None) -> None:
+        if self._following is not None and self._observer is not None:
+            self._following.stepped(self._observer.step - 1)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self._observer is not None:
@@ -87,9 +115,15 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         observer = self._observer
         if observer is not None:
+            if self._following is not None:
+                self._following.stepped()
+                self._following.epoch_over(epoch)
             observer.guard(lambda: observer.end_epoch(epoch, dict(logs or {})))
 
     def on_train_end(self, logs: Any = None) -> None:
+        if self._following is not None:
+            self._following.close()
+            self._following = None
         if self._observer is not None:
             self._observer.close()
             self._observer = None

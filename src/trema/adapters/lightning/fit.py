@@ -16,8 +16,10 @@ from trema.adapters.lightning.observer import ModuleObserver
 from trema.adapters.lightning.parts import part_of
 from trema.adapters.torch.crash import tell_shapes
 from trema.adapters.torch.owners import Owners, held
+from trema.adapters.torch.travel import follow
 from trema.core.facts import VALIDATION, Phase
 from trema.engine.session import Session
+from trema.travel.record.options import RecordOptions
 
 
 class Fit:
@@ -27,7 +29,13 @@ class Fit:
     that a Trainer or a callback does is taken for training or validation.
     """
 
-    def __init__(self, session: Session, trainer: Any, module: nn.Module) -> None:
+    def __init__(
+        self,
+        session: Session,
+        trainer: Any,
+        module: nn.Module,
+        recording: tuple[Any, RecordOptions] | None = None,
+    ) -> None:
         self.session = session
         self._endless = math.isinf(trainer.num_training_batches)
         # few batches are learned by heart on purpose, in order: the data say nothing
@@ -51,6 +59,17 @@ class Fit:
         if self.observers:
             first = self.observers[0]
             session.guarded("callbacks", lambda: tell_monitors(first, trainer))
+            if recording is not None:
+                planned = trainer.max_epochs if (trainer.max_epochs or 0) > 0 else None
+                first.travel = session.guarded(
+                    "time travel", lambda: follow(session, module, *recording, planned)
+                )
+
+    def record(self) -> None:
+        """Time travel keeps the epoch that is over."""
+        for observer in self.observers[:1]:
+            if observer.travel is not None:
+                observer.travel.epoch_over(observer.epochs.epoch)
 
     def _keep(self, observer: ModuleObserver, trainer: Any) -> None:
         self.observers.append(observer)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from trema.adapters.travel import checked
 from trema.adapters.wiring import wire
 from trema.core.config import Config, disabled
 from trema.core.errors import MissingExtra, UsageError
 from trema.engine import active
 from trema.engine.session import Session
+from trema.travel.record.options import RecordOptions
 
 if TYPE_CHECKING:
     from trema.adapters.lightning.fit import Fit
@@ -37,6 +39,9 @@ class Watch:
     Parameters
     ----------
     name : of the run; by default the script's
+    travel : samples whose way through the training is recorded, see :func:`trema.watch`; they run
+        through the module's ``forward``
+    travel_options : see :class:`trema.travel.record.options.RecordOptions`
     options : see :class:`trema.Config`, for example ``inputs="image"``
 
     Raises
@@ -51,25 +56,35 @@ class Watch:
 
     _plain: type[Watch]
 
-    def __new__(cls, name: str | None = None, **options: Any) -> Watch:
+    def __new__(cls, name: str | None = None, **given: Any) -> Watch:
         """A callback for every Lightning that is loaded."""
         made: Watch = object.__new__(_callback(cls))
         return made
 
-    def __init__(self, name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        travel: Any = None,
+        travel_options: Mapping[str, Any] | RecordOptions | None = None,
+        **options: Any,
+    ) -> None:
         if name is not None and not isinstance(name, str):
             raise UsageError(
                 f"name must be a string but got {type(name).__name__}: "
                 "trema.lightning.Watch('my-run')"
             )
         Config.of(**options)
+        self._recording = checked(travel, travel_options)
         self._name = name
         self._options = options
         self._fit: Fit | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, as one in another process, has seen nothing yet."""
-        return partial(self._plain, self._name, **self._options), ()
+        data, settings = self._recording or (None, None)
+        given = {"travel": data, "travel_options": settings, **self._options}
+        return partial(self._plain, self._name, **given), ()
 
     def finish(self) -> dict[str, Any] | None:
         """End the run now; returns the findings document, or None when there is no run."""
@@ -105,7 +120,7 @@ class Watch:
         def start() -> Fit:
             from trema.adapters.lightning.fit import Fit
 
-            return Fit(session, trainer, pl_module)
+            return Fit(session, trainer, pl_module, self._recording)
 
         self._fit = session.guarded("lightning adapter", start)
 
@@ -130,6 +145,8 @@ class Watch:
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """The training data are exhausted, and validation is done."""
         self._tell(lambda fit: fit.data_end())
+        if self._fit is not None:
+            self._fit.record()
 
     def on_train_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int

@@ -15,7 +15,7 @@ from trema.engine.session import Session
 from trema.travel.record.head import Head, Refused
 from trema.travel.record.options import RecordOptions
 from trema.travel.record.passing import Found, Pass
-from trema.travel.record.sources import Source, sources_of
+from trema.travel.record.sources import Collate, Source, sources_of
 from trema.travel.record.torch_pass import TorchPass, collate
 from trema.travel.record.writer import Frame
 
@@ -48,15 +48,16 @@ def follow(
     data: Any,
     options: RecordOptions,
     planned: int | None = None,
+    batches: Collate | None = None,
 ) -> Following:
-    """A recording of this training.
+    """A recording of this training; ``batches`` makes a batch of a list of samples.
 
     Raises
     ------
     UsageError
         When the samples cannot be read by their index.
     """
-    sources = sources_of(data, collate=collate, limit=options.samples)
+    sources = sources_of(data, collate=batches or collate, limit=options.samples)
     return Following(session, lambda: UnseenPass(model, sources, options), options, planned)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -16,8 +16,10 @@ from trema.adapters.torch import patches
 from trema.adapters.torch.attach import as_number, observe
 from trema.adapters.torch.loop import stateful
 from trema.adapters.torch.observer import Observer
+from trema.adapters.torch.travel import follow
 from trema.adapters.transformers import places
 from trema.adapters.transformers.epochs import TrainerEpochs
+from trema.adapters.travel import checked
 from trema.adapters.wiring import wire
 from trema.core.config import Config, disabled
 from trema.core.diagnosis import Location
@@ -26,6 +28,7 @@ from trema.engine import active
 from trema.engine.session import Session
 from trema.source.frames import CallSite, call_site
 from trema.source.syntax import argument
+from trema.travel.record.options import RecordOptions
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types for mypy here
@@ -36,6 +39,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
     Parameters
     ----------
     name : of the run; by default the script's
+    travel : samples whose way through the training is recorded, see :func:`trema.watch`; lists of
+        tokens are made into batches by the Trainer's own collator
+    travel_options : see :class:`trema.travel.record.options.RecordOptions`
     options : see :class:`trema.Config`, for example ``inputs="text"``
 
     Raises
@@ -44,8 +50,16 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
         For an option that does not exist.
     """
 
-    def __init__(self, name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        travel: Any = None,
+        travel_options: Mapping[str, Any] | RecordOptions | None = None,
+        **options: Any,
+    ) -> None:
         Config.of(**options)  # what cannot be is told here, and never in the training
+        self._recording = checked(travel, travel_options)
         self._name = name
         self._options = options
         self._session: Session | None = None
@@ -54,10 +68,14 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
         self._given = False  # the user made the optimizer
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Watch:
-        return Watch(self._name, **self._options)  # of a run there is only one
+        return Watch(self._name, **self._given_again())  # of a run there is only one
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _made_again, (self._name, self._options)
+        return _made_again, (self._name, self._given_again())
+
+    def _given_again(self) -> dict[str, Any]:
+        data, settings = self._recording or (None, None)
+        return {"travel": data, "travel_options": settings, **self._options}
 
     # what the Trainer tells ---------------------------------------------------------------
 
@@ -89,6 +107,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
         """An epoch is over; the evaluation that follows belongs to it."""
         if self._observer is not None:
             self._observer.epochs.begins = True
+            if self._observer.travel is not None:
+                self._observer.travel.epoch_over(self._observer.epochs.epoch)
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
@@ -151,6 +171,12 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
         made_at = places.arguments_place(args)
         if made_at is not None:
             observer.known_places["arguments"] = made_at
+        if self._recording is not None:
+            (data, settings), batches = self._recording, getattr(loader, "collate_fn", None)
+            planned = int(args.num_train_epochs) if args.max_steps <= 0 else None
+            observer.travel = session.guarded(
+                "time travel", lambda: follow(session, model, data, settings, planned, batches)
+            )
         self._describe(observer, args, made_at, loader)
         self._tell_resumed(observer, optimizer, state)
 
