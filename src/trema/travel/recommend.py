@@ -166,9 +166,11 @@ class Session:
         )
         return words.reason(int(sample), order)
 
-    def another(self, intention: str) -> Session:
+    def another(self, intention: str, weights: Mapping[str, float] | None = None) -> Session:
         """A session of another intention on the same samples, without computing features anew."""
-        return Session(self._known, _intention(intention), self.among)
+        if weights is not None:
+            _check_weights(weights, self._columns.values)
+        return Session(self._known, _intention(intention), self.among, weights)
 
     def save(self, path: str | Path) -> Path:
         """Write the feedback as JSON; ``suggest(..., saved=path)`` goes on from it."""
