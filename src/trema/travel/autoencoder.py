@@ -48,13 +48,6 @@ class Autoencoder(nn.Module):
                 p.copy_(torch.from_numpy(np.asarray(weights[name])))
 
 
-def chosen(device: str) -> torch.device:
-    """The device of a name; *auto* is CUDA where there is one."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
-
-
 def generator(*seeds: int) -> torch.Generator:
     """A generator of its own on the CPU, so that devices draw the same."""
     state = np.random.SeedSequence(seeds).generate_state(2, np.uint32)
