@@ -21,9 +21,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trema.travel.autoencoder import Autoencoder, chosen, common_scale, generator
+from trema.travel.autoencoder import Autoencoder, common_scale, generator
 from trema.travel.boundary import SHARE, border_points
 from trema.travel.cache import Arrays, Cache
+from trema.travel.device import device_of
 from trema.travel.edge_training import Schedule, Vertices, top_two, train
 from trema.travel.frames import Frames
 from trema.travel.graph import NEIGHBOURS, boundary_edges, joined, neighbours, spatial_edges, strong
@@ -81,11 +82,11 @@ class DviProjector:
     def project(self, x: Floats, epoch: int) -> Floats:
         with torch.inference_mode():
             rows = torch.from_numpy((x - self.mean) / np.float32(self.spread))
-            return _numpy(self._model(epoch).encode(rows.to(chosen(self.device))))
+            return _numpy(self._model(epoch).encode(rows.to(device_of(self.device))))
 
     def invert(self, xy: Floats, epoch: int) -> Floats:
         with torch.inference_mode():
-            rows = self._model(epoch).decode(torch.from_numpy(xy).to(chosen(self.device)))
+            rows = self._model(epoch).decode(torch.from_numpy(xy).to(device_of(self.device)))
         return _numpy(rows) * np.float32(self.spread) + self.mean
 
     def state(self) -> Mapping[str, NDArray[Any]]:
@@ -109,7 +110,7 @@ class DviProjector:
     def _model(self, epoch: int) -> Autoencoder:
         model = Autoencoder(len(self.mean), _HIDDEN, generator(self.seed))
         model.put(self.weights[epoch])
-        return model.to(chosen(self.device))
+        return model.to(device_of(self.device))
 
 
 def fit(
@@ -178,7 +179,7 @@ def _epoch(
     near = np.full((frames.samples, found.indices.shape[1]), -1)
     near[kept] = kept[found.indices]
 
-    device = chosen(made.device)
+    device = device_of(made.device)
     model = Autoencoder(frames.width, _HIDDEN, generator(made.seed))
     if made.weights:
         model.put(made.weights[-1])

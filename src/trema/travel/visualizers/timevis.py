@@ -20,9 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trema.travel.autoencoder import Autoencoder, chosen, common_scale, generator
+from trema.travel.autoencoder import Autoencoder, common_scale, generator
 from trema.travel.boundary import SHARE, border_points
 from trema.travel.cache import Arrays, Cache
+from trema.travel.device import device_of
 from trema.travel.edge_training import Schedule, Vertices, top_two, train
 from trema.travel.frames import Frames
 from trema.travel.graph import (
@@ -136,7 +137,7 @@ def fit(
     """The projector; ``options`` are the fields of :class:`Options`."""
     given = Options(**options)
     mean, spread = common_scale(frames)
-    where = chosen(device)
+    where = device_of(device)
     model = Autoencoder(frames.width, _HIDDEN, generator(seed))
     kept = cache.get("model")
     if kept is None:
@@ -151,7 +152,7 @@ def restore(
 ) -> TimeVisProjector:
     """The projector of a kept state."""
     seed, spread = int(state["seed"]), float(state["spread"])
-    return _projector(dict(state), state["mean"], spread, seed, chosen("auto"))
+    return _projector(dict(state), state["mean"], spread, seed, device_of("auto"))
 
 
 def _projector(
