@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import trema
+from trema.cli.travel_app import travel_app
 from trema.core.errors import TremaError
 
 app = typer.Typer(
@@ -69,6 +70,7 @@ Database = Annotated[
 server_app = typer.Typer(help="Serve the runs of a team from one database.", no_args_is_help=False)
 token_app = typer.Typer(help="Tokens of the team's server.", no_args_is_help=True)
 app.add_typer(server_app, name="server")
+app.add_typer(travel_app, name="travel")
 server_app.add_typer(token_app, name="token")
 
 

@@ -1,0 +1,213 @@
+"""``trema travel`` on a small recording: what it prints, keeps and refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trema import travel
+from trema.cli import main
+from trema.journal.folder import create_run
+from trema.travel.record.head import Head
+from trema.travel.record.options import RecordOptions
+from trema.travel.record.rows import Rows
+from trema.travel.record.writer import Frame, Recorder, Samples
+
+SAMPLES = 120
+#: Where the samples stand in the data of the user.
+INDICES = np.arange(SAMPLES) * 10
+LABELS = np.arange(SAMPLES) % 3
+CENTRES = np.random.default_rng(7).normal(size=(3, 6)) * 2
+#: Samples that carry a wrong label: places 4 and 7.
+GIVEN = LABELS.copy()
+GIVEN[[4, 7]] = (GIVEN[[4, 7]] + 1) % 3
+
+
+def record(folder: Path, epochs: range, *, broken: bool = False) -> None:
+    recorder = Recorder(
+        folder,
+        {"train": Samples(INDICES, GIVEN), "test": Samples(np.arange(30), LABELS[:30])},
+        layer="fc",
+        kind="softmax",
+        width=6,
+        outputs=3,
+        options=RecordOptions(),
+    )
+    for epoch in epochs:
+        generator = np.random.default_rng(epoch)
+        x = generator.normal(size=(SAMPLES, 6)) * 0.4 + CENTRES[LABELS] * (epoch + 1) / 3
+        head = Head.of(CENTRES * (epoch + 1) / 3, None)
+        if broken and epoch == epochs[-1]:
+            x = x * np.nan
+        frames = {}
+        for name, part in (("train", x), ("test", x[:30] + 0.1)):
+            frames[name] = Frame(Rows(len(part)), Rows(len(part)))
+            frames[name].representations.add(part)
+            frames[name].logits.add(part @ head.weights.T + head.biases)
+        recorder.add(epoch, frames, head, 0.01)
+
+
+@pytest.fixture
+def run() -> Path:
+    made = create_run(Path(os.environ["TREMA_DIR"]), "digits")
+    record(made.path / "travel", range(5))
+    return made.path / "travel"
+
+
+def trema(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What a command of ``trema travel`` prints."""
+    with pytest.raises(SystemExit) as ended:
+        main(["travel", *words])
+    assert ended.value.code in (0, None), capsys.readouterr().err
+    return capsys.readouterr().out
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        main(["travel", *words])
+    assert caught.value.code == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    return told
+
+
+def test_a_movie_is_built_once_and_kept(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = trema(capsys, "build", "digits", "--method", "pca")
+    assert "pca: 5 epochs × 120 train samples" in out
+    file = run / "movies" / "pca" / "movie.npz"
+    before = file.stat().st_mtime_ns
+    about = json.loads(trema(capsys, "build", "last", "--method", "pca", "--json"))
+    assert about["epochs"] == [0, 1, 2, 3, 4]
+    assert about["samples"] == SAMPLES
+    assert file.stat().st_mtime_ns == before
+    movie = travel.load(run / "movies" / "pca")
+    assert movie.positions.shape == (5, SAMPLES, 2)
+    trema(capsys, "build", "digits", "--method", "pca", "--split", "test")
+    assert travel.load(run / "movies" / "pca-test").positions.shape == (5, 30, 2)
+    assert "pca: 5 epochs" in trema(capsys, "build", str(run), "--method", "pca")
+
+
+def test_new_epochs_are_added_and_leave_the_others(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trema(capsys, "build", "--method", "pca")
+    first = travel.load(run / "movies" / "pca").positions
+    record(run, range(5, 7))
+    assert "pca: 7 epochs" in trema(capsys, "build", "--method", "pca")
+    longer = travel.load(run / "movies" / "pca")
+    assert longer.epochs == [0, 1, 2, 3, 4, 5, 6]
+    np.testing.assert_array_equal(longer.positions[:5], first)
+
+
+def test_quality_of_own_and_unseen_samples(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = trema(capsys, "quality", "--method", "pca", "--k", "5")
+    assert "120 samples, k = 5, 5 epochs" in out
+    about = json.loads(
+        trema(capsys, "quality", "--method", "pca", "--k", "5", "--unseen", "test", "--json")
+    )
+    assert about["unseen"] is True
+    assert about["queries"] == 30
+
+
+def test_anomalies_name_samples_of_the_user(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = trema(capsys, "anomalies", "--method", "pca", "--count", "3", "--threshold", "0.9")
+    assert "of 120 samples are flagged (threshold 0.9)" in out.splitlines()[0]
+    assert len(out.splitlines()) == 4
+    about = json.loads(trema(capsys, "anomalies", "--method", "pca", "--count", "200", "--json"))
+    assert {row["sample"] for row in about["samples"]} == set(INDICES.tolist())
+    scores = [row["score"] for row in about["samples"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_suggestions_are_answered_kept_and_undone(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = json.loads(trema(capsys, "suggest", "--method", "pca", "--count", "2", "--json"))
+    assert {row["sample"] for row in first["samples"]} == {40, 70}  # the wrong labels
+    assert all("margin" in row["reason"] or "label" in row["reason"] for row in first["samples"])
+    out = trema(capsys, "suggest", "--method", "pca", "--accept", "40,70", "--reject", "0-20")
+    assert "2 accepted, 3 rejected in 1 rounds" in out
+    later = json.loads(trema(capsys, "suggest", "--method", "pca", "--json"))
+    shown = {row["sample"] for row in later["samples"]}
+    assert not shown & {0, 10, 20, 40, 70}
+    assert later["accepted"] == [40, 70]
+    assert "0 accepted, 0 rejected" in trema(capsys, "suggest", "--method", "pca", "--undo")
+    other = json.loads(
+        trema(
+            capsys,
+            "suggest",
+            "--method",
+            "pca",
+            "--session",
+            "odd",
+            "--intention",
+            "open",
+            "--json",
+        )
+    )
+    assert other["intention"] == "open"
+    assert sorted(path.stem for path in (run / "sessions").iterdir()) == ["default", "odd"]
+
+
+def test_loop_on_the_terminal(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = tmp_path / "chosen.txt"
+    chosen.write_text("40\n70\n")
+    typed = f"a {chosen}\nr 999999\nhm\n\nr all\n\nundo\na 0\n"  # the last is not sent
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    out = trema(capsys, "suggest", "--method", "pca", "--count", "4")
+    assert "0 accepted, 0 rejected in 0 rounds" in out
+    assert "there is no sample 999999" in out
+    assert "2 accepted, 0 rejected in 1 rounds" in out
+    assert "2 accepted, 4 rejected in 2 rounds" in out
+    kept = json.loads((run / "sessions" / "default.json").read_text())
+    assert kept["rounds"][0]["accepted"] == [4, 7]
+    assert len(kept["rounds"][0]["ignored"]) == 2
+    assert kept["rounds"][-1]["accepted"] == [0]
+    assert "kept in" in out
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz"])
+def test_export(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str) -> None:
+    target = tmp_path / f"out.{suffix}"
+    trema(capsys, "export", "--method", "pca", "-o", str(target))
+    positions = travel.load(run / "movies" / "pca").positions
+    if suffix == "npz":
+        with np.load(target, allow_pickle=False) as arrays:
+            np.testing.assert_array_equal(arrays["positions"], positions)
+            np.testing.assert_array_equal(arrays["indices"], INDICES)
+            assert arrays["margin_mean"].shape == (SAMPLES,)
+        return
+    with target.open(newline="", encoding="utf-8") as file:
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    assert [int(row["indices"]) for row in rows] == INDICES.tolist()
+    assert [int(row["labels"]) for row in rows] == GIVEN.tolist()
+    assert float(rows[5]["y_3"]) == pytest.approx(float(positions[3, 5, 1]), rel=1e-5)
+
+
+def test_epochs_that_diverged_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    made = create_run(Path(os.environ["TREMA_DIR"]), "diverged")
+    record(made.path / "travel", range(4), broken=True)
+    assert "pca: 3 epochs" in trema(capsys, "build", "diverged", "--method", "pca")
+
+
+def test_mistakes_are_one_sentence(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare = create_run(Path(os.environ["TREMA_DIR"]), "bare")
+    assert "travel=data" in refused(capsys, "build", bare.name)
+    assert "no run 'nothing'" in refused(capsys, "quality", "nothing")
+    pca = ("digits", "--method", "pca")
+    assert "not 'pool'" in refused(capsys, "build", *pca, "--split", "pool")
+    assert "NAME=VALUE" in refused(capsys, "build", *pca, "--option", "x")
+    assert "ends in .csv or .npz" in refused(capsys, "export", *pca, "-o", "a.txt")
+    assert "no sample 5" in refused(capsys, "suggest", *pca, "--accept", "5")
+    assert "neither a list" in refused(capsys, "suggest", *pca, "--accept", "missing.txt")
+    assert "must be a word" in refused(capsys, "suggest", *pca, "--session", "../up")
+    assert "unknown intention" in refused(capsys, "suggest", *pca, "--intention", "odd")
