@@ -193,3 +193,11 @@ def test_unseen_samples_of_other_epochs_are_refused() -> None:
 def test_samples_that_are_all_equal() -> None:
     made = travel.anomalies(np.ones((3, 40, 2)), np.ones((3, 40, 3)))
     assert not made.flags.any()
+
+
+def test_order_beyond_what_held_samples_tell() -> None:
+    made = travel.anomalies(*movement(300, 16))
+    places, logits = movement(3, 17)
+    far = places + np.array([[[10.0, 0.0]], [[40.0, 0.0]], [[90.0, 0.0]]]).reshape(1, 3, 2)
+    scores = made.score(far, logits).scores
+    assert 0.98 < scores[0] < scores[1] < scores[2] < 1.0

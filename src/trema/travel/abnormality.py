@@ -18,6 +18,7 @@ from trema.travel.rarity import Rarity, discoveries, fitted, joined
 from trema.travel.series import PAPER, Series, middle_of, series_of
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 #: What the whole of a sample is judged by. Velocity and acceleration are sums of locations, so
 #: a whitened space holds them already.
 _WHOLE = ("location", "logits", "confidence")
@@ -32,7 +33,7 @@ DISCOVERY_RATE = 0.1
 class Scores:
     """How abnormal samples are.
 
-    scores : (n,) float32 from 0 to 1; NaN for excluded samples. One minus a conformal p-value:
+    scores : (n,) float64 from 0 to 1; NaN for excluded samples. One minus a conformal p-value:
         of ordinary samples, a share of 0.02 score above 0.98. In parity mode one minus the
         share of the sample's cluster.
     flags : (n,) bool
@@ -41,9 +42,9 @@ class Scores:
     excluded : (m,) int64, the samples with a position or a logit that is not finite
     """
 
-    scores: Floats
+    scores: Doubles
     flags: NDArray[np.bool_]
-    by_feature: dict[str, Floats]
+    by_feature: dict[str, Doubles]
     excluded: NDArray[np.int64]
 
 
@@ -88,7 +89,7 @@ class _Judge:
     threshold: float
     shape: tuple[int, int]
 
-    def rate(self, rows: Mapping[str, Floats]) -> dict[str, Floats]:
+    def rate(self, rows: Mapping[str, Floats]) -> dict[str, Doubles]:
         """Scores of the features, and of the whole under the name ``""``."""
         if isinstance(self.detector, PaperDetector):
             return _with_largest(self.detector.rate(rows))
@@ -98,7 +99,7 @@ class _Judge:
             result[name] = _rated(rarity, rarity.distance(block))
         return result
 
-    def judged(self, series: Series, rated: Mapping[str, Floats]) -> Scores:
+    def judged(self, series: Series, rated: Mapping[str, Doubles]) -> Scores:
         whole = rated[""]
         flags = whole > self.threshold
         if not isinstance(self.detector, PaperDetector):
@@ -154,12 +155,12 @@ def anomalies(
         )
     shape = (len(places), frames[0].shape[1])
     if parity:
-        paper, rated = paper_detector(
+        paper, clustered = paper_detector(
             {name: series.rows[name] for name in PAPER if name in series.rows},
             "cosine" if parity is True else parity,
         )
         judge = _Judge(paper, sort, origin, threshold, shape)
-        return Anomalies(judge, judge.judged(series, _with_largest(rated)))
+        return Anomalies(judge, judge.judged(series, _with_largest(clustered)))
     keys = content_keys(frames)[series.usable]
     calm = None if held is None else _held_rows(held, sort, origin)
     detector, rated = {}, {}
@@ -184,7 +185,7 @@ def _rarity(
     return rarity, distances
 
 
-def _rated(rarity: Rarity, distances: Floats) -> Floats:
+def _rated(rarity: Rarity, distances: Floats) -> Doubles:
     return np.asarray(1.0 - rarity.p_value(distances))
 
 
@@ -218,12 +219,13 @@ def _checked(
     return places, frames
 
 
-def _with_largest(rated: dict[str, Floats]) -> dict[str, Floats]:
+def _with_largest(rated: dict[str, Floats]) -> dict[str, Doubles]:
     """Any feature flags the sample: the whole is the largest score."""
-    return {**rated, "": np.max(list(rated.values()), axis=0)}
+    every = {name: values.astype(np.float64) for name, values in rated.items()}
+    return {**every, "": np.max(list(every.values()), axis=0)}
 
 
-def _spread(values: Floats, usable: NDArray[np.bool_]) -> Floats:
-    result = np.full(len(usable), np.nan, dtype=np.float32)
+def _spread(values: Doubles, usable: NDArray[np.bool_]) -> Doubles:
+    result = np.full(len(usable), np.nan)
     result[usable] = values
     return result

@@ -27,6 +27,8 @@ SUBCLUSTERS = 5000
 _THRESHOLD = 0.5
 #: cosine: rows of length one, as the text says; raw: rows as they are, as the code does.
 Similarity = Literal["cosine", "raw"]
+#: Rows that the threshold is first tried on when there are more samples than subclusters.
+_TRIED = 4000
 _ROWS = 4096
 
 
@@ -78,6 +80,12 @@ def _birch(rows: Floats) -> NDArray[np.int64]:
     except ImportError as error:
         raise MissingExtra("parity mode", "travel") from error
     threshold = _THRESHOLD
+    if len(rows) > SUBCLUSTERS:  # where a part of the rows shows that it is too low, try no more
+        some = rows[:: -(-len(rows) // _TRIED)]
+        while len(Birch(threshold=threshold, n_clusters=None).fit(some).subcluster_centers_) > (
+            len(some) // 2
+        ):
+            threshold *= 2
     while True:
         tree = Birch(threshold=threshold, n_clusters=None).fit(rows)
         centres = tree.subcluster_centers_

@@ -59,14 +59,14 @@ _FEWEST = 8
 class Columns:
     """Features of N samples, ready for a preference.
 
-    values : by name, (N,) float32 as measured; NaN where absent
+    values : by name, (N,) as measured; NaN where absent
     names : features in the order of the columns, each of which has two: how far out in the
         tail (−log of the share of samples that are at least as suspicious) and the rank itself
     matrix : (N, d) float32 of mean 0, those of features of deviation 1; the columns after
         2 × len(names) are classes of the label and of the prediction
     """
 
-    values: dict[str, Floats]
+    values: dict[str, NDArray[np.floating]]
     names: tuple[str, ...]
     matrix: Floats
 
@@ -78,12 +78,14 @@ class Columns:
         return given / given.sum() if given.sum() > 0 else given
 
 
-def columns_of(movement: Dynamics, rare: Mapping[str, Floats], among: NDArray[np.int64]) -> Columns:
+def columns_of(
+    movement: Dynamics, rare: Mapping[str, NDArray[np.floating]], among: NDArray[np.int64]
+) -> Columns:
     """Columns of the samples ``among`` (n,), by which they are compared with each other.
 
     A feature that no sample has, or that is the same for all, has no column.
     """
-    values = {**movement.scalars, **rare}
+    values: dict[str, NDArray[np.floating]] = {**movement.scalars, **rare}
     names, tails, ranks = [], [], []
     for name, measured in values.items():
         oriented = -measured[among] if name in _LOW else measured[among]
@@ -100,7 +102,7 @@ def columns_of(movement: Dynamics, rare: Mapping[str, Floats], among: NDArray[np
     return Columns(values, tuple(names), np.ascontiguousarray(matrix, dtype=np.float32))
 
 
-def rarities(movement: Dynamics, logits: object) -> dict[str, Floats]:
+def rarities(movement: Dynamics, logits: object) -> dict[str, NDArray[np.float64]]:
     """The anomaly scores (N,) by feature, named ``rare_…``; none of a handful of samples."""
     if int(movement.usable.sum()) < _FEWEST:
         return {}

@@ -69,10 +69,16 @@ class Rarity:
         for row in np.flatnonzero(d.min(axis=1) + own < limit):
             d[row, d[row] + own[row] < limit] = np.inf
 
-    def p_value(self, distances: Floats) -> Floats:
-        """The share (n,) of held rows at least as far; never 0."""
+    def p_value(self, distances: Floats) -> NDArray[np.float64]:
+        """The share (n,) of held rows at least as far; never 0.
+
+        Past the farthest of them it falls on as one over the distance, so that rows keep their
+        order where held rows cannot tell them apart.
+        """
         further = len(self.held) - np.searchsorted(self.held, distances, side="left")
-        return np.asarray((further + 1.0) / (len(self.held) + 1.0), dtype=np.float32)
+        share = (further + 1.0) / (len(self.held) + 1.0)
+        past = (distances > self.held[-1]) & (self.held[-1] > 0)
+        return np.where(past, share * self.held[-1] / np.where(past, distances, 1.0), share)
 
 
 def fitted(rows: Floats, order: NDArray[np.int64], groups: Sequence[int]) -> tuple[Rarity, Floats]:

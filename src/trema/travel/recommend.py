@@ -35,7 +35,7 @@ class Known:
     """What sessions on one movie share: features by name, and what else reasons are told by."""
 
     movement: Dynamics
-    rare: dict[str, NDArray[np.float32]]
+    rare: dict[str, NDArray[np.float64]]
     epochs: Sequence[int]
     names: Sequence[str] | None
 
