@@ -50,7 +50,7 @@ def network() -> nn.Module:
 
 
 def train(
-    model: nn.Module,
+    model: Any,
     data: Dataset[Any],
     *,
     epochs: int = 3,
@@ -404,6 +404,66 @@ def test_console_tells_the_size_in_advance(capsys: pytest.CaptureFixture[str]) -
     assert len(told) == 1
     assert "64 train samples × 32 numbers at `7`" in told[0]
     run.finish()
+
+
+@pytest.mark.slow
+def test_a_compiled_network_is_recorded_and_not_compiled_again() -> None:
+    x, y = images(256)
+    data = TensorDataset(x, y)
+    compiled = 0
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        nonlocal compiled
+        compiled += 1
+        return graph.forward
+
+    counts, kept = [], []
+    for followed in (False, True):
+        torch._dynamo.reset()
+        compiled = 0
+        model = network()
+        document = train(
+            torch.compile(model, backend=backend), data, travel=data if followed else None
+        )
+        counts.append(compiled)
+        kept.append(weights(model))
+    assert counts[0] == counts[1]
+    assert all(map(torch.equal, *kept))
+    assert recorded(document).epochs == [0, 1, 2]
+
+
+def test_passes_are_no_time_of_the_training_or_of_watching() -> None:
+    from trema.engine.schedule import Schedule
+
+    schedule = Schedule(overhead=0.02, free_steps=1, free_seconds=1.0)
+    schedule.add(0.5)
+    schedule.leave_out(1000.0)
+    assert schedule.own_seconds == 0.5
+    assert schedule.left_out == 1000.0
+    x, y = images(64)
+    data = TensorDataset(x, y)
+
+    class Slow(nn.Linear):
+        def forward(self, given: Tensor) -> Tensor:
+            if not torch.is_grad_enabled():
+                time.sleep(0.3)
+            return super().forward(given)
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), Slow(784, 10))
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    run = trema.watch(model, optimizer, strict=True, console=False, travel=data)
+    session = active.current()
+    assert session is not None
+    optimizer.zero_grad()
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+    run.epoch()
+    known = session.segments[0].schedule
+    assert known.left_out > 0.6  # the pass that found the head, and one over the samples
+    document = run.finish()
+    assert document is not None
+    assert 0.3 < recorded(document).seconds < known.left_out
 
 
 PROGRAM = """

@@ -305,11 +305,18 @@ def test_kinds_of_heads() -> None:
     assert kind_of(3, several, stated=None, sigmoid=False) == "multilabel"
     assert kind_of(3, np.eye(3), stated=None, sigmoid=False) == "softmax"
     assert kind_of(3, None, stated=None, sigmoid=True) == "multilabel"
-    np.testing.assert_array_equal(label_numbers(np.eye(3)[[2, 0]], "softmax"), [2, 0])
-    np.testing.assert_array_equal(label_numbers(np.array([[1.0], [0.0]]), "sigmoid"), [1, 0])
-    np.testing.assert_array_equal(label_numbers(several, "multilabel"), several)
+    np.testing.assert_array_equal(label_numbers(np.eye(3)[[2, 0]], "softmax", 3), [2, 0])
+    np.testing.assert_array_equal(label_numbers(np.array([[1.0], [0.0]]), "sigmoid", 1), [1, 0])
+    np.testing.assert_array_equal(label_numbers(several, "multilabel", 3), several)
     with pytest.raises(Refused, match="not classes"):
-        label_numbers(np.array([0.3, 2.5]), "sigmoid")
+        label_numbers(np.array([0.3, 2.5]), "sigmoid", 1)
+    np.testing.assert_array_equal(
+        label_numbers(np.array([np.nan, 2.0, -100.0]), "softmax", 3), [-1, 2, -1]
+    )
+    with pytest.raises(Refused, match="a label is 30 where 1 is the highest class"):
+        label_numbers(np.array([0, 30]), "sigmoid", 1)  # years, as in a regression
+    with pytest.raises(Refused, match="a label is 10 where 9"):
+        label_numbers(np.array([0, 10]), "softmax", 10)
     with pytest.raises(Refused, match="every token"):
         checked_outputs((8, 20, 100), 8, "lm_head")
     with pytest.raises(Refused, match="4,096"):

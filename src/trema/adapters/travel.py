@@ -6,6 +6,7 @@ A recording that is refused or fails is noted once and goes no further; the trai
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -108,7 +109,9 @@ class Following:
         recorder.add(recorder.next_number(number), frames, head, seconds)
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        """An error ends the recording only; tests set ``strict`` and get those that are bugs."""
+        """An error ends the recording only; tests set ``strict`` and get those that are bugs. What
+        it takes is no time of the training, and none of watching it."""
+        started = time.perf_counter()
         try:
             action()
         except TremaError as error:
@@ -118,6 +121,9 @@ class Following:
         except Exception as error:
             self.stop()
             self._session.failed("time travel", error)
+        finally:
+            for segment in self._session.segments:
+                segment.schedule.leave_out(time.perf_counter() - started)
 
     def _give_up(self, reason: str) -> None:
         self.stop()

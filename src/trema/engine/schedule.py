@@ -27,6 +27,7 @@ class Schedule:
 
     def __init__(self, *, overhead: float, free_steps: int, free_seconds: float) -> None:
         self.own_seconds = 0.0  # Trema's own time in all
+        self.left_out = 0.0  # seconds that count as neither training nor watching
         self._overhead = overhead
         self._free_steps = free_steps
         self._free_seconds = free_seconds
@@ -59,6 +60,14 @@ class Schedule:
     def add(self, seconds: float) -> None:
         """Count Trema's own time."""
         self.own_seconds += seconds
+
+    def leave_out(self, seconds: float) -> None:
+        """Leave time out of the account that is neither training nor watching: the forward passes
+        of time travel, which are asked for and reported apart."""
+        self.left_out += seconds
+        self._started += seconds
+        if self._budget_started is not None:
+            self._budget_started += seconds
 
     @property
     def may_look(self) -> bool:

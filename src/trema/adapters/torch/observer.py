@@ -515,8 +515,11 @@ class Observer:
         self._next = schedule.observed(self.step)
         now = time.perf_counter()
         # without our own time: a look of the checks would make short steps seem long
-        seconds = now - self._last_step_at - (schedule.own_seconds - self._own_before)
-        self._last_step_at, self._own_before = now, schedule.own_seconds
+        seconds = (
+            now - self._last_step_at - (schedule.own_seconds + schedule.left_out - self._own_before)
+        )
+        self._last_step_at = now
+        self._own_before = schedule.own_seconds + schedule.left_out
         if self.step and seconds > 0:
             steps = max(1, self.step - getattr(self, "_planned_at", self.step - 1))
             self._step_seconds = seconds / steps

@@ -74,8 +74,10 @@ def kind_of(outputs: int, labels: NDArray[Any] | None, *, stated: str | None, si
     return "multilabel" if sigmoid else "softmax"
 
 
-def label_numbers(labels: NDArray[Any], kind: str) -> NDArray[np.int64]:
+def label_numbers(labels: NDArray[Any], kind: str, outputs: int) -> NDArray[np.int64]:
     """Labels as classes (sample,), or for *multilabel* as zeros and ones (sample, label).
+
+    A sample without a label carries −1, as it does when it was given NaN or a negative number.
 
     Raises
     ------
@@ -85,6 +87,8 @@ def label_numbers(labels: NDArray[Any], kind: str) -> NDArray[np.int64]:
     array = np.asarray(labels)
     if array.ndim > 1 and array.shape[-1] == 1:
         array = array[..., 0]
+    if array.dtype.kind == "f" and array.ndim == 1:
+        array = np.where(np.isnan(array), -1.0, array)
     if array.dtype.kind == "f" and not bool((array == np.round(array)).all()):
         if kind == "softmax" and array.ndim == 2:  # smoothed or mixed: the likeliest class
             return np.asarray(array.argmax(axis=1), dtype=np.int64)
@@ -93,4 +97,12 @@ def label_numbers(labels: NDArray[Any], kind: str) -> NDArray[np.int64]:
         array = array.argmax(axis=1)
     if array.ndim != (2 if kind == "multilabel" else 1) or array.dtype.kind not in "fiub":
         raise Refused(f"labels of shape {array.shape} and dtype {array.dtype} are no classes")
-    return np.asarray(array, dtype=np.int64)
+    numbers = np.maximum(array.astype(np.int64), -1)
+    highest = int(numbers.max(initial=-1))
+    most = outputs - 1 if kind == "softmax" else 1
+    if highest > most:
+        raise Refused(
+            f"a label is {highest} where {most} is the highest class: the labels are not those of "
+            f"this head of {outputs} {'output' if outputs == 1 else 'outputs'}"
+        )
+    return numbers

@@ -48,7 +48,7 @@ class KerasPass(Pass):
         first = next(iter(labels.values()))
         kind = kind_of(self.outputs, first, stated=self.options.kind, sigmoid=self._sigmoid)
         numbers = {
-            name: None if given is None else label_numbers(given, kind)
+            name: None if given is None else label_numbers(given, kind, self.outputs)
             for name, given in labels.items()
         }
         width = int(self._head.kernel.shape[0])

@@ -59,7 +59,7 @@ class TorchPass(Pass):
         first = next(iter(labels.values()))
         kind = kind_of(self.outputs, first, stated=self.options.kind, sigmoid=self._sigmoid)
         numbers = {
-            name: None if given is None else label_numbers(given, kind)
+            name: None if given is None else label_numbers(given, kind, self.outputs)
             for name, given in labels.items()
         }
         return Found(self.layer, kind, self.width, self.outputs, numbers)
@@ -200,11 +200,11 @@ def undisturbed(model: nn.Module, sources: Any = ()) -> Iterator[None]:
             yield
     finally:
         for module, before in attributes:
-            if module.__dict__.keys() != before.keys() or any(
-                module.__dict__[key] is not value for key, value in before.items()
-            ):
-                module.__dict__.clear()
-                module.__dict__.update(before)
+            for key in module.__dict__.keys() - before.keys():
+                del module.__dict__[key]
+            for key, value in before.items():
+                if module.__dict__.get(key, before) is not value:
+                    module.__dict__[key] = value
         with torch.no_grad():
             for buffer, version, values in buffers:
                 if buffer._version != version:
