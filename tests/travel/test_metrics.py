@@ -210,6 +210,14 @@ def test_quality_of_a_movie(tmp_path: Path) -> None:
     assert found.to_dict()["by_epoch"]["motion_continuity"][0] is None
 
 
+def test_kept_borders_are_of_their_heads(tmp_path: Path) -> None:
+    other = (HEADS[0][:, ::-1] + RNG.normal(size=(8, 3, 6)), HEADS[1])
+    for heads in (HEADS, other):
+        movie = travel.build(FRAMES, LABELS, heads, method="pca")
+        kept, anew = travel.quality(movie, 5, folder=tmp_path), travel.quality(movie, 5)
+        np.testing.assert_array_equal(kept.by_epoch["boundary"], anew.by_epoch["boundary"])
+
+
 def test_quality_of_unseen_samples() -> None:
     movie = travel.build(FRAMES, LABELS, HEADS, method="pca")
     shifted = FRAMES[:, :50] + 0.01

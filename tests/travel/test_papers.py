@@ -15,16 +15,16 @@ from trema.travel.autoencoder import generator
 from trema.travel.edge_training import Schedule, Vertices, cross_entropy
 
 RNG = np.random.default_rng(1)
-LABELS = np.arange(360) % 3
+LABELS = np.arange(240) % 3
 CENTRES = RNG.normal(size=(3, 32))
 #: Three classes that move apart over three epochs.
 FRAMES = np.stack(
-    [RNG.normal(size=(360, 32)) * 0.5 + (epoch + 1) * CENTRES[LABELS] for epoch in range(3)]
+    [RNG.normal(size=(240, 32)) * 0.5 + (epoch + 1) * CENTRES[LABELS] for epoch in range(3)]
 ).astype(np.float32)
 HEADS = (np.stack([CENTRES * (epoch + 1) for epoch in range(3)]), np.zeros((3, 3)))
 QUICK: dict[str, dict[str, Any]] = {
-    "dvi": {"passes": 6, "patience": 2},
-    "timevis": {"passes": 6, "patience": 2},
+    "dvi": {"passes": 10, "patience": 4},
+    "timevis": {"passes": 5, "patience": 2},
 }
 
 
@@ -47,7 +47,7 @@ def test_positions_and_projection_agree(made: travel.Movie) -> None:
 def test_predictions_survive_on_separated_classes(made: travel.Movie) -> None:
     found = travel.quality(made, k=10)
     assert found.by_epoch["prediction"][-1] > 0.97
-    # by chance 10 of 359 neighbours survive: 0.28 of 10
+    # by chance 10 of 239 neighbours survive: 0.42 of 10
     assert found.by_epoch["neighbours"].min() > 1.0
     assert found.by_epoch["boundary"][-1] > 4.0
 
@@ -69,6 +69,7 @@ def test_kept_and_loaded(made: travel.Movie, tmp_path: Path) -> None:
     np.testing.assert_allclose(again.invert(there, 1), made.invert(there, 1), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_dvi_goes_on_where_it_was(tmp_path: Path) -> None:
     whole = movie("dvi", folder=tmp_path)
     (kept,) = tmp_path.iterdir()
@@ -80,6 +81,7 @@ def test_dvi_goes_on_where_it_was(tmp_path: Path) -> None:
     assert any("epoch 2" in what for what in seen)
 
 
+@pytest.mark.slow
 def test_dvi_takes_one_more_epoch() -> None:
     short = travel.build(
         FRAMES[:2], LABELS, (HEADS[0][:2], HEADS[1][:2]), "dvi", device="cpu", **QUICK["dvi"]
@@ -91,6 +93,7 @@ def test_dvi_takes_one_more_epoch() -> None:
         movie("timevis").extended(FRAMES[2], (HEADS[0][2], HEADS[1][2]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["dvi", "timevis"])
 @pytest.mark.parametrize("kind", ["none", "function", "one logit"])
 def test_other_heads(method: str, kind: str) -> None:
@@ -104,6 +107,7 @@ def test_other_heads(method: str, kind: str) -> None:
     assert np.isfinite(found.positions).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["dvi", "timevis"])
 def test_what_is_not_finite_is_left_out(method: str) -> None:
     broken = FRAMES.copy()

@@ -211,14 +211,16 @@ class _Truth:
 
     def border(self, epoch: int) -> tuple[Floats, Indices]:
         """Border points (m, D) and the nearest of them (q, k or more)."""
-        name = f"border-{epoch}-{self._k}"
+        heads = self._movie.heads
+        assert heads is not None
+        probe = self._asked.rows(epoch, self._which[:8])
+        name = f"border-{epoch}-{self._k}-{key_of(heads.logits(probe, epoch))}"
         found = self._cache.get(name)
         if found is None:
-            assert self._movie.heads is not None
             draw = np.random.default_rng([self._seed, epoch, 1])
             rows = self._frames.rows(epoch, self._kept(epoch))
             count = max(int(SHARE * len(rows)), 2 * self._k)
-            border = border_points(rows, self._movie.heads, epoch, count, draw)
+            border = border_points(rows, heads, epoch, count, draw)
             asked = self._asked.rows(epoch, self._which)
             close = nearest(asked, border, min(self._k, len(border))) if len(border) else None
             if close is None:
