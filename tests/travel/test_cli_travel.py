@@ -199,6 +199,35 @@ def test_epochs_that_diverged_are_left_out(capsys: pytest.CaptureFixture[str]) -
     assert "pca: 3 epochs" in trema(capsys, "build", "diverged", "--method", "pca")
 
 
+def test_several_labels_are_told_by_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "several" / "travel"
+    generator = np.random.default_rng(0)
+    labels = (generator.random((60, 3)) > 0.5).astype(np.int64)
+    recorder = Recorder(
+        folder,
+        {"train": Samples(np.arange(60), labels)},
+        layer="fc",
+        kind="multilabel",
+        width=3,
+        outputs=3,
+    )
+    for epoch in range(3):
+        x = (2.0 * labels - 1.0) * (epoch + 1) + generator.normal(size=(60, 3)) * 0.1
+        frame = Frame(Rows(60), Rows(60))
+        frame.representations.add(x)
+        frame.logits.add(x)
+        recorder.add(epoch, {"train": frame}, Head.of(np.eye(3), None), 0.0)
+    found = json.loads(trema(capsys, "anomalies", str(folder), "--method", "pca", "--json"))
+    for row in found["samples"]:
+        assert row["label"] == row["predicted"] == np.flatnonzero(labels[row["sample"]]).tolist()
+    trema(capsys, "export", str(folder), "--method", "pca", "-o", str(tmp_path / "out.csv"))
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["labels_1"]) for row in rows] == labels[:, 1].tolist()
+
+
 def test_mistakes_are_one_sentence(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bare = create_run(Path(os.environ["TREMA_DIR"]), "bare")
     assert "travel=data" in refused(capsys, "build", bare.name)

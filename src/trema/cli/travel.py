@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,17 @@ class Opened:
         """Logits of the movie's samples, by epoch."""
         return self.recording.logits(self.split)
 
-    @property
+    @cached_property
     def indices(self) -> NDArray[np.int64]:
         """Where the samples stand in the user's data."""
         return self.recording.indices(self.split)
 
-    @property
+    @cached_property
     def labels(self) -> NDArray[np.int64] | None:
         """Labels of the movie's samples."""
         return self.recording.labels(self.split)
 
-    @property
+    @cached_property
     def predictions(self) -> NDArray[np.int64]:
         """The classes (sample,) predicted last."""
         return predicted(self.logits[-1], self.recording.kind)
@@ -96,7 +97,7 @@ def open_movie(
     if not anew:
         movie = _kept(folder, recording, frames, wanted)
     if movie is None or movie.epochs != recording.epochs:
-        show = sys.stderr.isatty()
+        show = sys.stdout.isatty()
         if movie is not None and _grows(movie, recording):
             movie = _grown(movie, recording, split)
         else:
@@ -204,7 +205,7 @@ def measure_movie(
         unseen=asked,
         seed=wanted.seed,
         folder=opened.recording.folder / "movies" / "parts",
-        progress=sys.stderr.isatty() and not as_json,
+        progress=sys.stdout.isatty() and not as_json,
     )
     print(dumps(found.to_dict(), indent=2) if as_json else found)
 
@@ -246,13 +247,16 @@ def list_anomalies(wanted: Wanted, *, threshold: float, count: int, as_json: boo
 
 
 def told(opened: Opened, place: int) -> dict[str, Any]:
-    """What identifies a sample to its user."""
-    labels = opened.labels
-    label = None if labels is None else np.asarray(labels[place]).tolist()
+    """What identifies a sample to its user; several labels are told by their numbers."""
+    labels, guess = opened.labels, int(opened.predictions[place])
+    label: Any = None if labels is None else np.asarray(labels[place])
+    several = opened.recording.kind == "multilabel"
+    if label is not None:
+        label = np.flatnonzero(label > 0).tolist() if several else label.item()
     return {
         "sample": int(opened.indices[place]),
         "label": label,
-        "predicted": int(opened.predictions[place]),
+        "predicted": [bit for bit in range(62) if guess >> bit & 1] if several else guess,
     }
 
 

@@ -55,6 +55,9 @@ def export_movie(wanted: Wanted, output: Path) -> None:
 def _rows(opened: Opened, arrays: dict[str, NDArray[Any]]) -> Iterator[bytes]:
     """A header, and a row a sample: what it is, its features, x and y by epoch."""
     named = {name: array for name, array in arrays.items() if array.ndim == 1}
+    for name, array in arrays.items():
+        if array.ndim == 2:  # several labels
+            named |= {f"{name}_{at}": array[:, at] for at in range(array.shape[1])}
     places = [f"{axis}_{epoch}" for epoch in opened.movie.epochs for axis in "xy"]
     yield _line([*named, *places])
     positions = opened.movie.positions

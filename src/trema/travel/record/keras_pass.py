@@ -83,7 +83,7 @@ class KerasPass(Pass):
 
     def _labels(self, source: Source) -> NDArray[Any] | None:
         found = []
-        for _, labels in source.batches(max(self.options.batch, 4096)):
+        for _, labels in source.batches(self.options.batch):
             if labels is None:
                 return None
             found.append(_array(labels))

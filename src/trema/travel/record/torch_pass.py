@@ -97,7 +97,7 @@ class TorchPass(Pass):
 
     def _labels(self, source: Source) -> NDArray[Any] | None:
         found = []
-        for _, labels in source.batches(max(self.options.batch, 4096)):
+        for _, labels in source.batches(self.options.batch):
             if labels is None:
                 return None
             found.append(_numpy(labels) if isinstance(labels, Tensor) else np.asarray(labels))
