@@ -4,8 +4,9 @@ Where DVI and TimeVis train a network that maps representations to the canvas, a
 neighbourhoods to what a small network can express, here the positions are free. Each epoch has
 the graph of its 15 nearest neighbours in full width; the layout (``layout.py``) begins with the
 last epoch, whose classes stand apart, and goes back in time, each epoch from the positions of
-the one after it, so that what stays together stays in place. No network is trained, and an
-epoch takes seconds.
+the one after it, so that what stays together stays in place. Then each epoch is given the size and
+the place on the canvas that its representations have among those of the others (``drift.py``).
+No network is trained, and an epoch takes seconds.
 
 The way in, for samples that were not recorded, goes by their nearest recorded representations:
 of the places where those that the network predicts alike lie together, it takes the one with
@@ -29,6 +30,7 @@ from trema.travel import heads as outputs
 from trema.travel.cache import Cache
 from trema.travel.cells import Cells, twins
 from trema.travel.device import device_of
+from trema.travel.drift import Drift, drift_of, one_more
 from trema.travel.frames import Frames
 from trema.travel.heads import Heads
 from trema.travel.layout import Graph, descend, graph_of
@@ -65,6 +67,7 @@ class NeighbourProjector:
     def __init__(
         self,
         positions: Floats,
+        drift: Drift,
         frames: Frames | None,
         heads: Heads | None,
         *,
@@ -72,6 +75,7 @@ class NeighbourProjector:
         device: str,
     ) -> None:
         self.positions = positions
+        self._drift = drift
         self._frames, self._heads = frames, heads
         self._seed, self._device = seed, device
         self._held: tuple[int, _Frame] | None = None
@@ -91,7 +95,14 @@ class NeighbourProjector:
         return np.concatenate(parts) if parts else np.empty((0, width), dtype=np.float32)
 
     def state(self) -> Mapping[str, NDArray[Any]]:
-        return {"positions": self.positions, "seed": np.asarray(self._seed)}
+        drift = self._drift
+        return {
+            "positions": self.positions,
+            "scale": drift.scale,
+            "centre": drift.centre,
+            "apart": drift.apart,
+            "seed": np.asarray(self._seed),
+        }
 
     def extended(
         self, frames: Frames, heads: Heads | None, *, report: Report
@@ -99,10 +110,14 @@ class NeighbourProjector:
         """One more epoch, laid out from the positions of the last."""
         report("laying out the new epoch", 0.0)
         epoch = len(frames) - 1
-        start = torch.from_numpy(self.positions[-1]).to(device_of(self._device))
+        last = self._drift.taken(self.positions[-1], epoch - 1)
+        start = torch.from_numpy(last).to(device_of(self._device))
         laid = _laid(frames, heads, epoch, start, seed=self._seed, device=self._device)
-        positions = np.concatenate([self.positions, laid[None]])
-        return NeighbourProjector(positions, frames, heads, seed=self._seed, device=self._device)
+        drift = one_more(self._drift, frames, laid)
+        positions = np.concatenate([self.positions, drift.put(laid, epoch)[None]])
+        return NeighbourProjector(
+            positions, drift, frames, heads, seed=self._seed, device=self._device
+        )
 
     def _classes(self, x: Floats, epoch: int) -> NDArray[np.int64] | None:
         if self._heads is None:
@@ -251,7 +266,7 @@ def fit(
             "expected neighbours of at least 1 and across from 0 to 1 "
             f"but got {neighbours} and {across}"
         )
-    positions = np.zeros((len(frames), frames.samples, 2), dtype=np.float32)
+    layouts = np.zeros((len(frames), frames.samples, 2), dtype=np.float32)
     start: Tensor | None = None
     for done, epoch in enumerate(reversed(range(len(frames)))):
         report(f"laying out epoch {epoch}", done / len(frames))
@@ -270,17 +285,20 @@ def fit(
             cache.put(f"epoch-{epoch}", {"positions": laid})
         else:
             laid = kept["positions"]
-        positions[epoch] = laid
+        layouts[epoch] = laid
         start = torch.from_numpy(laid).to(device_of(device))
-    return NeighbourProjector(positions, frames, heads, seed=seed, device=device)
+    drift = drift_of(frames, layouts)
+    positions = np.stack([drift.put(laid, epoch) for epoch, laid in enumerate(layouts)])
+    return NeighbourProjector(positions, drift, frames, heads, seed=seed, device=device)
 
 
 def restore(
     state: Mapping[str, NDArray[Any]], frames: Frames | None, heads: Heads | None
 ) -> NeighbourProjector:
     """The projector of a kept state."""
+    drift = Drift(state["scale"], state["centre"], state["apart"])
     return NeighbourProjector(
-        state["positions"], frames, heads, seed=int(state["seed"]), device="auto"
+        state["positions"], drift, frames, heads, seed=int(state["seed"]), device="auto"
     )
 
 
