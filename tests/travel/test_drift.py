@@ -41,7 +41,7 @@ def test_spread_on_the_canvas_is_that_of_the_representations() -> None:
 
 
 def test_one_more_epoch_finds_its_place_and_moves_no_other() -> None:
-    frames, drift = made([0.0, 1.0, 3.0], [1.0] * 3)
+    _, drift = made([0.0, 1.0, 3.0], [1.0] * 3)
     longer, _ = made([0.0, 1.0, 3.0, 4.5], [1.0] * 4)
     more = one_more(drift, longer, LAYOUT)
     np.testing.assert_array_equal(more.centre[:3], drift.centre)
