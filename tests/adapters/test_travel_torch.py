@@ -176,11 +176,15 @@ def test_modes_gradients_and_attributes_are_put_back() -> None:
             super().__init__()
             self.body, self.head = nn.Linear(8, 4), nn.Linear(4, 2)
             self.last: Tensor | None = None
+            self.seen: list[Tensor] = []
+            self.count = 0
             self.register_buffer("calls", torch.zeros(()))
 
         def forward(self, x: Tensor) -> Tensor:
             self.calls += 1
+            self.count += 1
             self.last = self.body(x)
+            self.seen.append(self.last)
             result: Tensor = self.head(self.last)
             return result
 
@@ -198,6 +202,7 @@ def test_modes_gradients_and_attributes_are_put_back() -> None:
     assert model.training
     assert not model.body.training
     assert model.last is remembered
+    assert len(model.seen) == model.count == 1
     assert torch.equal(model.calls, calls)
     assert all(
         torch.equal(p.grad, g)
