@@ -3,8 +3,8 @@
     python bench/travel/building.py build FOLDER METHOD NAME SAMPLES EPOCHS RECORDINGS
     python bench/travel/building.py measure FOLDER METHOD NAME SAMPLES EPOCHS RECORDINGS
 
-`build` writes the movie and `cost.json` (seconds, processor seconds, peak memory); a killed build
-goes on where it was and its time is counted in. `measure` writes `quality.json`.
+`build` writes the movie and `cost.json` (seconds, processor seconds, threads, peak memory); a
+killed build goes on where it was and its time is counted in. `measure` writes `quality.json`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -66,6 +67,7 @@ def build(folder: Path, method: str, run: Any) -> None:
         )
         movie.save(folder / "movie")
     cost = clock.now()
+    cost["threads"] = torch.get_num_threads()
     cost["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     (folder / "cost.json").write_text(json.dumps(cost), encoding="utf-8")
 
@@ -106,7 +108,6 @@ def measure(folder: Path, method: str, run: Any, truth: Path) -> None:
 
 def main() -> None:
     what, folder, method, name, samples, epochs, recordings = sys.argv[1:]
-    import torch
     from subjects import subject
 
     torch.set_num_threads(int(os.environ.get("TREMA_BENCH_THREADS", "2")))
