@@ -47,11 +47,13 @@ DETECTORS: dict[str, dict[str, Any]] = {
     "paper, as its text": {"parity": "cosine"},
     "paper, as its code": {"parity": "raw"},
 }
-SETTINGS = {
-    **{f"noise {share:g}": {"noise": share} for share in (0.05, 0.1, 0.2)},
-    **{f"noise {s:g} by class": {"noise": s, "by_class": True} for s in (0.05, 0.1, 0.2)},
-    **{f"labelled {share:g}": {"labelled": share} for share in (0.1, 0.2, 0.3)},
+SETTINGS: dict[str, dict[str, Any]] = {
+    name: {"noise": share} | ({"by_class": True} if by_class else {})
+    for share in (0.05, 0.1, 0.2)
+    for name, by_class in ((f"noise {share:g}", False), (f"noise {share:g} by class", True))
 }
+for _share in (0.1, 0.2, 0.3):
+    SETTINGS[f"labelled {_share:g}"] = {"labelled": _share}
 
 
 def movie_of(run: Subject, method: str) -> Any:
@@ -182,16 +184,18 @@ def main() -> None:
     parser.add_argument("--method", default="pca")
     parser.add_argument("--subject", choices=NAMES, action="append")
     parser.add_argument("--only", choices=("1", "2"), help="2 answers the third question too")
+    parser.add_argument("--setting", choices=SETTINGS, action="append")
     parser.add_argument("--keep", action="store_true", help="keep the recordings")
     parser.add_argument("--page-only", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("TREMA_BENCH_THREADS", "1")))
     FOLDER.mkdir(parents=True, exist_ok=True)
+    cells = {"1": {"rq1": {}}, "2": SETTINGS, None: {"rq1": {}, **SETTINGS}}[args.only]
     for seed in range(0 if args.page_only else args.seeds):
-        for name in args.subject or NAMES:
-            if args.only != "2":
-                cell(name, "rq1", seed, args, {})
-            for setting, options in SETTINGS.items() if args.only != "1" else ():
+        for setting, options in cells.items():
+            for name in args.subject or NAMES:
+                if args.setting and setting not in args.setting:
+                    continue
                 cell(name, setting, seed, args, options)
     write(FOLDER)
 

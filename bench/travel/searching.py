@@ -57,8 +57,6 @@ def by_paper(
     rounds: int,
 ) -> list[int]:
     """DeepDebugger: ridge regression (penalty 1) on its four scores (N, 4), equal at the start."""
-    from sklearn.linear_model import Ridge
-
     rows, interest = scores[among], scores[among].mean(axis=1)
     left = np.ones(len(among), dtype=bool)
     shown: list[int] = []
@@ -70,8 +68,15 @@ def by_paper(
         hits.append(int(wanted[among[order]].sum()))
         shown += order.tolist()
         answers += user(among[order]).tolist()
-        interest = Ridge(alpha=1.0).fit(rows[shown], np.asarray(answers, float)).predict(rows)
+        interest = rows @ _ridge(rows[shown], np.asarray(answers, float))
     return hits
+
+
+def _ridge(rows: NDArray[np.float64], answers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Coefficients with a penalty of 1 and a free intercept, which no order depends on."""
+    centred = rows - rows.mean(axis=0)
+    gram = centred.T @ centred + np.eye(rows.shape[1])
+    return np.linalg.solve(gram, centred.T @ (answers - answers.mean()))
 
 
 def rankings(

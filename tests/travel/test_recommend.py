@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from trema import travel
 from trema.core.errors import NotFound, UsageError
+from trema.travel.frames import Frames
 from trema.travel.preference import preference
 from trema.travel.recommend import Session
 
@@ -150,6 +151,19 @@ def test_sessions_of_one_movie_are_apart() -> None:
     }
     equal = set(np.round(list(first.another("open").weights.values()), 9))
     assert len(equal) == 1
+
+
+def test_weights_of_ones_own() -> None:
+    path = travel.features(RUN.places, RUN.logits).scalars["path"]
+    session = SESSION.another("open", {"path": 1.0})
+    assert session.next(1)[0] == path.argmax()
+    with pytest.raises(UsageError, match="unknown feature"):
+        SESSION.another("open", {"paths": 1.0})
+
+
+def test_frames_are_taken_as_they_are() -> None:
+    again = RUN.session(representations=Frames(RUN.frames))
+    np.testing.assert_array_equal(again.next(50), SESSION.another("mislabelled").next(50))
 
 
 def test_saved_as_json_and_gone_on(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def features(
     movie: Any,
     logits: ArrayLike | Sequence[ArrayLike],
     labels: ArrayLike | None = None,
-    representations: ArrayLike | Sequence[ArrayLike] | None = None,
+    representations: ArrayLike | Sequence[ArrayLike] | Frames | None = None,
     *,
     kind: Kind | None = None,
 ) -> Dynamics:
@@ -99,7 +99,8 @@ def features(
         arrays (sample, class); memory maps are read an epoch at a time
     labels : array of shape (sample,), integers, −1 or NaN for a sample without a label;
         (sample, label) of 0 and 1 for multilabel. Default: the labels of the movie.
-    representations : array of shape (epoch, sample, D), or a sequence; default those of the movie
+    representations : array of shape (epoch, sample, D), a sequence, or Frames; default those of
+        the movie
     kind : "softmax", "sigmoid" or "multilabel"; default that of the movie's heads, else by shape
 
     Raises
@@ -150,7 +151,11 @@ def features(
 
 
 def _frames(movie: Any, representations: Any, shape: tuple[int, ...]) -> Frames | None:
-    frames = getattr(movie, "frames", None) if representations is None else Frames(representations)
+    if representations is None:
+        frames = getattr(movie, "frames", None)
+    else:
+        given = isinstance(representations, Frames)
+        frames = representations if given else Frames(representations)
     if frames is not None and (len(frames), frames.samples) != tuple(shape):
         raise UsageError(
             f"expected representations of {shape[0]} epochs × {shape[1]} samples "

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from trema.core.errors import NotFound, UsageError, did_you_mean
 from trema.travel.columns import INTENTIONS, columns_of, rarities
 from trema.travel.dynamics import Dynamics, features
+from trema.travel.frames import Frames
 from trema.travel.heads import Kind
 from trema.travel.preference import preference
 from trema.travel.reasons import Words
@@ -223,7 +224,7 @@ def suggest(
     intention: str | None = None,
     among: ArrayLike | None = None,
     weights: Mapping[str, float] | None = None,
-    representations: ArrayLike | Sequence[ArrayLike] | None = None,
+    representations: ArrayLike | Sequence[ArrayLike] | Frames | None = None,
     kind: Kind | None = None,
     names: Sequence[str] | None = None,
     saved: str | Path | None = None,
@@ -241,8 +242,8 @@ def suggest(
     among : indices or mask of the samples that are searched; default those without a label when
         only some have one, else all
     weights : first weights by feature instead of the intention's
-    representations : shape (epoch, sample, D); default those of the movie. Without them nothing
-        is known of neighbours.
+    representations : shape (epoch, sample, D), or Frames; default those of the movie.
+        Without them nothing is known of neighbours.
     kind : "softmax", "sigmoid" or "multilabel"
     names : of the classes, for reasons
     saved : a file written by ``Session.save``; the session goes on from it
