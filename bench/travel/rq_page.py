@@ -69,7 +69,7 @@ def _anomalies(cells: list[dict[str, Any]]) -> list[str]:
     seeds = len({c["seed"] for c in cells})
     lines = [
         "### RQ1: anomalies\n",
-        f"500 test samples against 500 abnormal ones; mean of {seeds} trainings; threshold 0.98. "
+        f"500 test samples against 500 abnormal ones; trainings: {seeds}; threshold 0.98. "
         "`held` is Trema calibrated on 500 other test samples. The paper's detector ran with both "
         "readings of it: cosine similarity as its text says, raw distances as its code does.\n",
         "| run | movements | detector | precision | recall | F1 | average precision | false alarms "
@@ -99,8 +99,8 @@ def _found(cells: list[dict[str, Any]]) -> list[str]:
     names = [s for s in SEARCHES if any(s in c["hits"] for c in cells)]
     lines = [
         "### RQ2: recommendation\n",
-        f"Share of the samples shown in the first 10 rounds of 50 that were looked for; {seeds} "
-        "trainings, ± their standard deviation for Trema. `best single feature` is chosen for "
+        "Share of the samples shown in the first 10 rounds of 50 that were looked for; trainings "
+        f"of each: {seeds}, ± their standard deviation. `best single feature` is chosen for "
         "each cell by its result, which no user could; `paper` is ridge regression on location, "
         "velocity, acceleration (its clusters) and confidence. *Most* is what could be reached; "
         "*× random* is Trema's precision over the share of wanted samples; *missed* is the share "
@@ -133,7 +133,7 @@ def _found(cells: list[dict[str, Any]]) -> list[str]:
         "",
         "Against the best baseline of each setting (not the single feature chosen afterwards), "
         f"Trema was at least as good in {sum(gap >= -1e-9 for gap in gaps)} of {len(gaps)} "
-        f"settings; the largest lead was {max(gaps):+.3f}, the largest lag {min(gaps):+.3f}, the "
+        f"settings; its lead was from {min(gaps):+.3f} to {max(gaps):+.3f}, the "
         f"mean {np.mean(gaps):+.3f}. Over all rounds the mean precision was "
         f"{_overall(cells, 'Trema'):.3f}, by the best single feature "
         f"{_overall(cells, 'best single feature'):.3f}. Features took "
