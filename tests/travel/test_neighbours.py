@@ -217,3 +217,31 @@ def test_options_are_checked() -> None:
         travel.build(frames, across=2.0)
     with pytest.raises(UsageError, match="expected a device"):
         travel.build(frames, device="abacus")
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_movie() -> None:
+    distributed = pytest.importorskip("distributed")
+    joblib = pytest.importorskip("joblib")
+    frames, weights, biases = run(400)
+    alone = travel.build(frames, heads=(weights, biases))
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        with joblib.parallel_config("dask"):
+            together = travel.build(frames, heads=(weights, biases))
+        tasks = client.run(lambda dask_worker: dask_worker.state.executed_count)
+    assert sum(tasks.values()) >= 3  # an epoch is a task
+    np.testing.assert_array_equal(together.positions, alone.positions)
+
+
+def test_processes_give_the_same_movie() -> None:
+    joblib = pytest.importorskip("joblib")
+    frames, weights, biases = run(300)
+    alone = travel.build(frames, heads=(weights, biases))
+    with joblib.parallel_config("threading", n_jobs=2):
+        together = travel.build(frames, heads=(weights, biases))
+    np.testing.assert_array_equal(together.positions, alone.positions)

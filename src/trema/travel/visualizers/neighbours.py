@@ -18,6 +18,7 @@ representation; how good the canvas is for others, only samples that were not re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ from trema.travel.device import device_of
 from trema.travel.drift import Drift, drift_of, one_more
 from trema.travel.frames import Frames
 from trema.travel.heads import Heads
-from trema.travel.layout import Graph, descend, graph_of
+from trema.travel.layout import descend, graph_of
+from trema.travel.parallel import mapped
 from trema.travel.visualizers.base import Floats, Report
 
 #: Neighbours of the graph, the number that DVI and TimeVis preserve and are judged by.
@@ -58,6 +60,16 @@ _ANCHORS = 5
 _REACHES = (0.5, 1.0, 2.0)
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How epochs are laid out; an epoch added later is laid out alike."""
+
+    neighbours: int = NEIGHBOURS
+    across: float = ACROSS
+    seed: int = 0
+    device: str = "auto"
+
+
 class NeighbourProjector:
     """Positions of the recorded samples, and the ways there and back for others.
 
@@ -70,14 +82,12 @@ class NeighbourProjector:
         drift: Drift,
         frames: Frames | None,
         heads: Heads | None,
-        *,
-        seed: int,
-        device: str,
+        settings: Settings,
     ) -> None:
         self.positions = positions
         self._drift = drift
         self._frames, self._heads = frames, heads
-        self._seed, self._device = seed, device
+        self._settings = settings
         self._held: tuple[int, _Frame] | None = None
 
     def project(self, x: Floats, epoch: int) -> Floats:
@@ -101,7 +111,9 @@ class NeighbourProjector:
             "scale": drift.scale,
             "centre": drift.centre,
             "apart": drift.apart,
-            "seed": np.asarray(self._seed),
+            "seed": np.asarray(self._settings.seed),
+            "neighbours": np.asarray(self._settings.neighbours),
+            "across": np.asarray(self._settings.across),
         }
 
     def extended(
@@ -111,13 +123,12 @@ class NeighbourProjector:
         report("laying out the new epoch", 0.0)
         epoch = len(frames) - 1
         last = self._drift.taken(self.positions[-1], epoch - 1)
-        start = torch.from_numpy(last).to(device_of(self._device))
-        laid = _laid(frames, heads, epoch, start, seed=self._seed, device=self._device)
+        start = torch.from_numpy(last).to(device_of(self._settings.device))
+        links = linked(*_rows(frames, heads, epoch), self._settings)
+        laid = _laid(frames, epoch, start, links, self._settings)
         drift = one_more(self._drift, frames, laid)
         positions = np.concatenate([self.positions, drift.put(laid, epoch)[None]])
-        return NeighbourProjector(
-            positions, drift, frames, heads, seed=self._seed, device=self._device
-        )
+        return NeighbourProjector(positions, drift, frames, heads, self._settings)
 
     def _classes(self, x: Floats, epoch: int) -> NDArray[np.int64] | None:
         if self._heads is None:
@@ -141,8 +152,8 @@ class NeighbourProjector:
                     rows,
                     self.positions[epoch][kept],
                     self._classes(rows, epoch),
-                    seed=self._seed,
-                    device=device_of(self._device),
+                    seed=self._settings.seed,
+                    device=device_of(self._settings.device),
                 ),
             )
         return self._held[1]
@@ -266,30 +277,28 @@ def fit(
             "expected neighbours of at least 1 and across from 0 to 1 "
             f"but got {neighbours} and {across}"
         )
+    settings = Settings(neighbours, across, seed, device)
     layouts = np.zeros((len(frames), frames.samples, 2), dtype=np.float32)
+    order = list(reversed(range(len(frames))))
+    done = {epoch: kept for epoch in order if (kept := cache.get(f"epoch-{epoch}")) is not None}
+    todo = [epoch for epoch in order if epoch not in done]
+    links = mapped(
+        linked,
+        ((*_rows(frames, heads, epoch), settings) for epoch in todo),
+    )
     start: Tensor | None = None
-    for done, epoch in enumerate(reversed(range(len(frames)))):
-        report(f"laying out epoch {epoch}", done / len(frames))
-        kept = cache.get(f"epoch-{epoch}")
-        if kept is None:
-            laid = _laid(
-                frames,
-                heads,
-                epoch,
-                start,
-                seed=seed,
-                device=device,
-                neighbours=neighbours,
-                across=across,
-            )
-            cache.put(f"epoch-{epoch}", {"positions": laid})
+    for at, epoch in enumerate(order):
+        report(f"laying out epoch {epoch}", at / len(frames))
+        if epoch in done:
+            laid = done[epoch]["positions"]
         else:
-            laid = kept["positions"]
+            laid = _laid(frames, epoch, start, next(links), settings)
+            cache.put(f"epoch-{epoch}", {"positions": laid})
         layouts[epoch] = laid
         start = torch.from_numpy(laid).to(device_of(device))
     drift = drift_of(frames, layouts)
     positions = np.stack([drift.put(laid, epoch) for epoch, laid in enumerate(layouts)])
-    return NeighbourProjector(positions, drift, frames, heads, seed=seed, device=device)
+    return NeighbourProjector(positions, drift, frames, heads, settings)
 
 
 def restore(
@@ -297,50 +306,59 @@ def restore(
 ) -> NeighbourProjector:
     """The projector of a kept state."""
     drift = Drift(state["scale"], state["centre"], state["apart"])
-    return NeighbourProjector(
-        state["positions"], drift, frames, heads, seed=int(state["seed"]), device="auto"
-    )
+    settings = Settings(int(state["neighbours"]), float(state["across"]), int(state["seed"]))
+    return NeighbourProjector(state["positions"], drift, frames, heads, settings)
+
+
+def linked(
+    rows: Floats, classes: NDArray[np.int64] | None, settings: Settings
+) -> tuple[NDArray[np.int32], Floats]:
+    """Nearest neighbours (n, k) of representations (n, D), and the weights (n, k) of their edges.
+
+    Arrays in and arrays out, so that it may run anywhere.
+    """
+    here = torch.from_numpy(np.ascontiguousarray(rows)).to(device_of(settings.device))
+    _, near = Cells(here, seed=settings.seed).search(here, settings.neighbours, itself=False)
+    index = near.cpu().numpy()
+    # equal weights: with those of t-SNE a tenth of the 15 neighbours less was preserved
+    weights = np.ones(index.shape, dtype=np.float32)
+    if classes is not None:
+        weights[classes[index] != classes[:, None]] = settings.across
+    return index.astype(np.int32), weights
+
+
+def _rows(
+    frames: Frames, heads: Heads | None, epoch: int
+) -> tuple[Floats, NDArray[np.int64] | None]:
+    """The finite representations of an epoch and what is predicted of them."""
+    rows = frames.rows(epoch, np.flatnonzero(frames.finite[epoch]))
+    if heads is None:
+        return rows, None
+    return rows, outputs.predicted(heads.logits(rows, epoch), heads.kind)
 
 
 def _laid(
     frames: Frames,
-    heads: Heads | None,
     epoch: int,
     start: Tensor | None,
-    *,
-    seed: int,
-    device: str,
-    neighbours: int = NEIGHBOURS,
-    across: float = ACROSS,
+    links: tuple[NDArray[np.int32], Floats],
+    settings: Settings,
 ) -> Floats:
     """Positions (sample, 2) of an epoch; samples that are not finite stay where they start."""
-    kept = np.flatnonzero(frames.finite[epoch])
-    rows = torch.from_numpy(frames.rows(epoch, kept)).to(device_of(device))
-    graph = _graph(rows, heads, epoch, neighbours, across, seed)
+    kept = torch.from_numpy(np.flatnonzero(frames.finite[epoch])).to(device_of(settings.device))
+    rows = torch.from_numpy(frames.rows(epoch, kept.cpu().numpy())).to(kept.device)
+    near, weights = (torch.from_numpy(part).to(kept.device) for part in links)
+    graph = graph_of(near.long(), weights)
     if start is None:
         y, plan = _beginning(rows), _FIRST
         whole = torch.zeros(frames.samples, 2, device=rows.device)
     else:
         whole, plan = start.clone(), _NEXT
-        y = whole[torch.from_numpy(kept).to(rows.device)]
+        y = whole[kept]
     for steps, exaggeration, momentum in plan:
         y = descend(y, graph, steps=steps, exaggeration=exaggeration, momentum=momentum)
-    same = twins(rows)  # equal representations have one place
-    whole[torch.from_numpy(kept).to(rows.device)] = y[same]
+    whole[kept] = y[twins(rows)]  # equal representations have one place
     return np.asarray(whole.cpu().numpy(), dtype=np.float32)
-
-
-def _graph(
-    rows: Tensor, heads: Heads | None, epoch: int, neighbours: int, across: float, seed: int
-) -> Graph:
-    _, near = Cells(rows, seed=seed).search(rows, neighbours, itself=False)
-    # equal weights: with those of t-SNE a tenth of the 15 neighbours less was preserved
-    weights = torch.ones(near.shape, device=rows.device)
-    if heads is not None and across < 1:
-        logits = heads.logits(np.asarray(rows.cpu().numpy()), epoch)
-        classes = torch.from_numpy(outputs.predicted(logits, heads.kind)).to(rows.device)
-        weights[classes[near] != classes[:, None]] = across
-    return graph_of(near, weights)
 
 
 def _beginning(rows: Tensor) -> Tensor:
