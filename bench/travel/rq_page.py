@@ -131,6 +131,7 @@ def _found(cells: list[dict[str, Any]]) -> list[str]:
     gaps = [gap for each in worst.values() for gap in each]
     lines += [
         "",
+        f"{len(gaps)} of the 27 settings have run at this size. "
         "Against the best baseline of each setting (not the single feature chosen afterwards), "
         f"Trema was at least as good in {sum(gap >= -1e-9 for gap in gaps)} of {len(gaps)} "
         f"settings; its lead was from {min(gaps):+.3f} to {max(gaps):+.3f}, the "
