@@ -27,3 +27,17 @@ def test_looks_at_the_ends_of_epochs_are_rationed() -> None:
     schedule.looked(FREE_LOOKS)  # much more than 2 % of the time that went by
     assert not schedule.may_look
     assert schedule.own_seconds == pytest.approx(1.5 * FREE_LOOKS)
+
+
+def test_a_few_steps_are_observed_however_slow_the_machine_is() -> None:
+    schedule = Schedule(overhead=0.02, free_steps=64, free_seconds=2.0, least_steps=8)
+    schedule.add(30.0)  # describing the model took longer than the free seconds
+    assert [schedule.observed(step) for step in range(8)] == list(range(1, 9))
+    assert schedule.observed(8) > 9
+    assert not schedule.free(8)
+
+
+def test_the_least_steps_never_exceed_the_free_ones() -> None:
+    schedule = Schedule(overhead=0.02, free_steps=2, free_seconds=0.0, least_steps=8)
+    assert schedule.free(1)
+    assert not schedule.free(2)

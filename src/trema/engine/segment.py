@@ -15,7 +15,7 @@ from trema.core.facts import VALIDATION, Observation, Phase, RunInfo, Snapshot, 
 from trema.core.history import History
 from trema.core.numbers import short_list
 from trema.engine.placing import with_setting
-from trema.engine.schedule import Schedule
+from trema.engine.schedule import LEAST_STEPS, Schedule
 
 if TYPE_CHECKING:
     from trema.engine.session import Session
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: Observed training steps after which the checks run; then every 32nd observed step.
 _ASSESS_AT = frozenset({1, 2, 4, 8, 16, 32, 64})
 _ASSESS_EVERY = 32
+#: Segments whose first steps are observed whatever they cost: two or three networks that are
+#: trained in turns, not the hundredth fit of a search.
+_FIRST_SEGMENTS = 3
 
 
 class Segment:
@@ -39,6 +42,8 @@ class Segment:
             overhead=config.overhead,
             free_steps=config.free_steps,
             free_seconds=max(0.0, config.free_seconds - spent),
+            # a loop of many short fits would else be observed at every step
+            least_steps=LEAST_STEPS if number < _FIRST_SEGMENTS else 0,
         )
         self.steps = 0
         self.epochs = 0
