@@ -441,7 +441,7 @@ def test_passes_are_no_time_of_the_training_or_of_watching() -> None:
     from trema.engine.schedule import Schedule
 
     schedule = Schedule(overhead=0.02, free_steps=1, free_seconds=1.0)
-    schedule.add(0.5)
+    schedule.add(0.5, 0.5)
     schedule.leave_out(1000.0)
     assert schedule.own_seconds == 0.5
     assert schedule.left_out == 1000.0

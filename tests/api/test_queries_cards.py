@@ -245,10 +245,10 @@ def test_very_many_findings_hold_up_nobody(fed: Fed, end: bool) -> None:
     worst = found("worst", severity="critical")
     many = [worst, *(found(f"f{number}") for number in range(6000))]
     fed.feed("run", *many, *([ended(*many)] if end else []))
-    begin = time.perf_counter()
+    begin = time.process_time()  # not of other processes
     [row] = fed.queries.runs().runs
     page = fed.queries.cards("run")
-    assert time.perf_counter() - begin < 5  # about 0.8 alone; it was minutes
+    assert time.process_time() - begin < 5  # about 0.8; it was minutes
     assert (row.counts.critical, row.counts.warning) == (1, 6000)
     assert (len(page.cards), page.cards[0].id) == (CARDS, "worst")
     assert [card.rank for card in page.cards] == list(range(1, CARDS + 1))

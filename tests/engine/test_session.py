@@ -259,7 +259,7 @@ def test_the_schedule_is_dense_first_and_then_keeps_its_budget() -> None:
         time.sleep(0.0005)
         if step >= schedule.next_step:
             time.sleep(0.001)
-            schedule.add(0.001)
+            schedule.add(0.001, 0.001)
             schedule.observed(step)
             observed.append(step)
         step += 1

@@ -43,7 +43,7 @@ class Team:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def client(self, port: int | None = None, *, timeout: float = 5.0) -> Client:
+    def client(self, port: int | None = None, *, timeout: float = 30.0) -> Client:
         """A client of this server, or of a proxy before it."""
         server = parse_server(f"http://127.0.0.1:{port or self.port}", self.token)
         self._clients.append(Client(server, timeout=timeout))

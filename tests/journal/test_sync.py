@@ -256,7 +256,7 @@ def test_an_unclear_end_is_cleared_up_by_asking(tmp_path: Path, team: Team, kind
 
 def test_a_server_that_starts_again(tmp_path: Path, team: Team) -> None:
     run = make_run(tmp_path, steps=10)
-    sender = Sender(team.client(timeout=1.0), run)
+    sender = Sender(team.client(), run)
     sender.send_next()
     team.stop()
     with pytest.raises(Trouble) as raised:

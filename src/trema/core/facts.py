@@ -138,7 +138,8 @@ CONTROL_KINDS = {
     "monitor": "`watcher` watches the number called `monitor` (text, perhaps empty) in a `mode`, "
     "`min` or `max`; the `values` it was given in these `epochs`, where they are seen",
     "schedule": "at the end: the rates (of its groups) that a schedule multiplies, `bases`; those "
-    "in force, `rates`; the highest of each epoch, `epochs`; and the number of `steps`",
+    "in force, `rates`; the highest of each epoch, `epochs`; the number of `steps`, "
+    "and the `calls` of the scheduler's step",
     "eval-dropout": "dropout at a `rate` was at work in `modules` while the model was in eval "
     "mode: its functional form was called without saying whether it trains",
     "trained-in-eval": "`steps` optimizer steps in each of `passes` passes over a second data set, "

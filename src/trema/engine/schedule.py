@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 #: An observed step waits at least this many steps, so that thin schedules never stall wholly.
 LONGEST_GAP = 100_000
@@ -17,8 +18,29 @@ DISTRIBUTIONS_SHARE = 0.04
 #: steps has no trend with two of them observed. Five of 87 faulty programs of the benchmark were
 #: silent for that beside five other processes on two cores; two of four tried are found with 8.
 LEAST_STEPS = 8
+#: The free seconds are processor time, so that a busy machine is watched as a quiet one; no more
+#: than so many times as long may pass on the clock. With six processes a core, a run of 64 short
+#: steps lost its free beginning, and its finding, to waiting.
+LONGEST_WAIT = 4.0
 #: Seconds that the checks may look at what is known before their looks are rationed.
 FREE_LOOKS = 0.2
+
+
+class Mark(NamedTuple):
+    """A moment: seconds of the clock, and of this thread's processor time."""
+
+    clock: float
+    busy: float
+
+    def passed(self, less: float = 0.0) -> tuple[float, float]:
+        """Seconds of both since then in this thread, but for ``less`` seconds."""
+        clock, busy = time.perf_counter() - self.clock, time.thread_time() - self.busy
+        return max(0.0, clock - less), max(0.0, busy - less)
+
+
+def mark() -> Mark:
+    """The present moment."""
+    return Mark(time.perf_counter(), time.thread_time())
 
 
 class Schedule:
@@ -27,14 +49,16 @@ class Schedule:
     Parameters
     ----------
     overhead : share of training time that Trema may take after the free steps
-    free_steps, free_seconds : the beginning is observed densely until either is used up
+    free_steps, free_seconds : the beginning is observed densely until either is used up, the
+        seconds as processor time of our own
     least_steps : steps that are observed even then, at most ``free_steps``
     """
 
     def __init__(
         self, *, overhead: float, free_steps: int, free_seconds: float, least_steps: int = 0
     ) -> None:
-        self.own_seconds = 0.0  # Trema's own time in all
+        self.own_seconds = 0.0  # Trema's own time in all, on the clock
+        self.busy_seconds = 0.0  # … and as processor time
         self.left_out = 0.0  # seconds that count as neither training nor watching
         self._overhead = overhead
         self._free_steps = free_steps
@@ -66,11 +90,14 @@ class Schedule:
         """Whether the step belongs to the free beginning."""
         if step < self._least_steps:
             return True
-        return step < self._free_steps and self.own_seconds < self._free_seconds
+        if step >= self._free_steps or self.busy_seconds >= self._free_seconds:
+            return False
+        return self.own_seconds < LONGEST_WAIT * self._free_seconds
 
-    def add(self, seconds: float) -> None:
-        """Count Trema's own time."""
+    def add(self, seconds: float, busy: float) -> None:
+        """Count Trema's own time: on the clock, and of the processor."""
         self.own_seconds += seconds
+        self.busy_seconds += busy
 
     def leave_out(self, seconds: float) -> None:
         """Leave time out of the account that is neither training nor watching: the forward passes
@@ -87,10 +114,10 @@ class Schedule:
         elapsed = time.perf_counter() - self._started
         return self._looked < FREE_LOOKS + self._overhead * (1 - SAFETY) * elapsed
 
-    def looked(self, seconds: float) -> None:
+    def looked(self, seconds: float, busy: float) -> None:
         """Count the time of a look of all checks."""
-        self._looked += seconds
-        self.own_seconds += seconds
+        self._looked += busy
+        self.add(seconds, busy)
 
     def observed(self, step: int) -> int:
         """Plan the next observed step after ``step`` was observed; returns it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from trema.core.facts import VALIDATION, Observation, Phase, RunInfo, Snapshot, 
 from trema.core.history import History
 from trema.core.numbers import short_list
 from trema.engine.placing import with_setting
-from trema.engine.schedule import LEAST_STEPS, Schedule
+from trema.engine.schedule import LEAST_STEPS, Schedule, mark
 
 if TYPE_CHECKING:
     from trema.engine.session import Session
@@ -33,7 +32,7 @@ class Segment:
 
     def __init__(self, session: Session, number: int, info: RunInfo) -> None:
         config = session.config
-        spent = sum(other.schedule.own_seconds for other in session.segments)
+        spent = sum(other.schedule.busy_seconds for other in session.segments)
         self.session = session
         self.number = number
         self.info = info
@@ -145,7 +144,7 @@ class Segment:
 
     def assess(self) -> None:
         """Run every check on what is known now."""
-        started = time.perf_counter()
+        begun = mark()
         history = self.history
         good = self.session.guarded("baseline", history.beats_baseline)
         before = self.steps == 0
@@ -160,7 +159,7 @@ class Segment:
                 self.session.failed(check_id, error)
                 continue
             self._take(check_id, found, step, epoch)
-        self.schedule.looked(time.perf_counter() - started)
+        self.schedule.looked(*begun.passed())
 
     def _diagnose(self, check: Check, good: bool) -> list[Diagnosis]:
         if check.missing(self.history) or (check.kind is Kind.SYMPTOM and good):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import keras
@@ -16,6 +15,7 @@ from trema.adapters.keras.seen import Seen, dtype_name, named
 from trema.adapters.torch import reduce
 from trema.core.facts import Fact
 from trema.core.reduce import sample_quantiles
+from trema.engine.schedule import mark
 
 _INSIDE = (Fact.ACTIVATION_MEAN, Fact.UNIT_MAX, Fact.GRADIENT_NORM, Fact.OUTPUT_MEAN)
 
@@ -150,7 +150,7 @@ class TorchStepper:
         self._outputs: dict[int, str] = {}
 
         def on_layer(name: str, layer: Any, output: Any) -> None:
-            started = time.perf_counter()
+            begun = mark()
             try:
                 with torch.no_grad():
                     out = main_tensor(output)
@@ -174,7 +174,7 @@ class TorchStepper:
             except Exception as error:
                 observer.session.failed("keras adapter", error)
             finally:
-                observer.schedule.add(time.perf_counter() - started)
+                observer.schedule.add(*begun.passed())
 
         return Collector(observer.model, observer.graph.leaves, on_layer)
 

@@ -27,6 +27,7 @@ from trema.adapters.keras.seen import Seen, add_tensor, form, named
 from trema.core.facts import TRAIN, VALIDATION, Fact, Observation, Phase, Snapshot
 from trema.core.passing import Passing
 from trema.core.reduce import tensor_statistics
+from trema.engine.schedule import mark
 from trema.engine.session import Session
 
 #: Steps shorter than this get no check for non-finite values every time.
@@ -119,7 +120,7 @@ class Observer:
 
     def guard(self, action: Callable[[], Any]) -> Any:
         """Run and time a part of ours; an error is noted and ends this observer."""
-        started = time.perf_counter()
+        begun = mark()
         try:
             return action()
         except Exception as error:
@@ -127,7 +128,7 @@ class Observer:
             self.session.failed("keras adapter", error)
             return None
         finally:
-            self.schedule.add(time.perf_counter() - started - self._excluded)
+            self.schedule.add(*begun.passed(self._excluded))
             self._excluded = 0.0
 
     def compiled(self, seconds: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +18,7 @@ from trema.adapters.wiring import wire
 from trema.core.config import Config, disabled
 from trema.core.errors import UsageError
 from trema.engine import active
+from trema.engine.schedule import mark
 from trema.source.frames import call_site
 from trema.travel.record.options import RecordOptions
 
@@ -191,7 +191,7 @@ def start_observer(
 ) -> Observer | None:
     """An observer on the model, or None after an error, which is noted."""
     wire()
-    started = time.perf_counter()
+    begun = mark()
     session = active.start(name, framework="keras", **options)
 
     def start() -> Observer:
@@ -205,7 +205,7 @@ def start_observer(
     if observer is not None:
         session.guarded("keras callbacks", lambda: tell_monitors(observer, call))
         session.guarded("keras data", observer.look_at_data)
-        observer.schedule.add(time.perf_counter() - started)
+        observer.schedule.add(*begun.passed())
     return observer
 
 

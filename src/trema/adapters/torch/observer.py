@@ -57,6 +57,7 @@ from trema.adapters.torch.weights import Weights
 from trema.adapters.travel import Following
 from trema.core.diagnosis import Location
 from trema.core.facts import TRAIN, VALIDATION, Fact, Observation, Phase, Place, Snapshot
+from trema.engine.schedule import mark
 from trema.engine.session import Session
 from trema.source.frames import CallSite, call_site
 from trema.source.freezing import freezing_statement
@@ -183,7 +184,7 @@ class Observer:
         """Run and time a part of ours; an error is noted and ends this observer."""
         if threading.get_ident() != self._thread:
             return
-        started = time.perf_counter()
+        begun = mark()
         try:
             with torch.no_grad():
                 action()
@@ -192,7 +193,7 @@ class Observer:
             self.session.failed("torch adapter", error)
             self.close()
         finally:
-            self.segment.schedule.add(time.perf_counter() - started)
+            self.segment.schedule.add(*begun.passed())
 
     def _after_forward(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any

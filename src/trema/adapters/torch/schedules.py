@@ -56,6 +56,7 @@ class Schedules:
                     "rates": learning_rates(optimizer),
                     "epochs": self._rates,
                     "steps": observer.step,
+                    "calls": max((calls.scheduled(s) for s in schedulers), default=0),
                 },
                 segment=observer.segment.number,
             )

@@ -9,12 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from trema.checks.base import Case, Check, Links, fires, quiet, register, snippets_beside
+from trema.checks.control import observed_calls
 from trema.checks.learning_rates import Rates, observed_rates
 from trema.checks.looping import first_value, loop_values, looped
 from trema.checks.progress import steps_taken
 from trema.checks.sketch import optimizer
 from trema.core.diagnosis import Cause, Diagnosis, Evidence, Fix, Severity, Where
-from trema.core.facts import Fact, RunInfo
+from trema.core.facts import Fact, Observation, RunInfo
 from trema.core.history import History
 from trema.core.numbers import show
 
@@ -75,11 +76,14 @@ class SchedulerOrder(Check):
             if end is not None and rate >= self.per_step:
                 yield self._over(history, rates, end)
                 return
-        long = steps_taken(history) >= self.least_unused and history.epochs_finished >= 2
-        if history.finished and long and scheduled[-1] == 0:
+        taken, epochs = steps_taken(history), history.epochs_finished
+        # the last observed step may lie in the first epoch, when a schedule for epochs still waits
+        calls = [int(c.get("calls", 1)) for c in observed_calls(history, "schedule")]
+        unused = scheduled[-1] == 0 and calls[-1:] == [0]
+        if history.finished and taken >= self.least_unused and epochs >= 2 and unused:
             yield self.diagnosis(
-                f"a scheduler was made but never stepped in {steps_taken(history)} steps and "
-                f"{history.epochs_finished} epochs: the learning rate stayed as it was",
+                f"a scheduler was made but never stepped in {taken} steps and {epochs} epochs: "
+                "the learning rate stayed as it was",
                 Evidence(Fact.LOOP, 0.0, limit=1.0, name="scheduled"),
                 where=Where(config_key="scheduler.unused"),
                 location=place,
@@ -152,3 +156,15 @@ class SchedulerOrder(Check):
         yield quiet("warm restarts", looped(run, steps=200, scheduled=each, facts=rates(*warm)))
         yield quiet("no scheduler", looped(run))
         yield quiet("not stepped yet", looped(run, scheduled=0.0))
+
+        def ended(calls: int) -> History:
+            end = Observation(
+                fact=Fact.CONTROL, step=200, epoch=3, data={"kind": "schedule", "calls": calls}
+            )
+            history = looped(run, steps=200, scheduled=0.0, finished=True)
+            history.add_observation(end)
+            history.epochs_finished = 4
+            return history
+
+        yield fires("made and forgotten", ended(0))
+        yield quiet("stepped later than the last observed step", ended(4))
