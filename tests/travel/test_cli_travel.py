@@ -153,7 +153,20 @@ def test_suggestions_are_answered_kept_and_undone(
         )
     )
     assert other["intention"] == "open"
-    assert sorted(path.stem for path in (run / "sessions").iterdir()) == ["default", "odd"]
+    kept = sorted(path.stem for path in (run / "sessions" / "train").iterdir())
+    assert kept == ["default", "odd"]
+
+
+def test_answers_stay_when_an_epoch_is_recorded(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And each split has a session of its own under the same name."""
+    pca = ("suggest", "--method", "pca")
+    trema(capsys, *pca, "--accept", "40,70")
+    trema(capsys, *pca, "--split", "test", "--reject", "3")
+    record(run, range(5, 6))
+    assert json.loads(trema(capsys, *pca, "--json"))["accepted"] == [40, 70]
+    assert json.loads(trema(capsys, *pca, "--split", "test", "--json"))["rejected"] == [3]
 
 
 def test_loop_on_the_terminal(
@@ -168,7 +181,7 @@ def test_loop_on_the_terminal(
     assert "there is no sample 999999" in out
     assert "2 accepted, 0 rejected in 1 rounds" in out
     assert "2 accepted, 4 rejected in 2 rounds" in out
-    kept = json.loads((run / "sessions" / "default.json").read_text())
+    kept = json.loads((run / "sessions" / "train" / "default.json").read_text())
     assert kept["rounds"][0]["accepted"] == [4, 7]
     assert len(kept["rounds"][0]["ignored"]) == 2
     assert kept["rounds"][-1]["accepted"] == [0]

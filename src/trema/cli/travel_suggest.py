@@ -91,7 +91,7 @@ def suggest_samples(
     if not re.fullmatch(r"\w[\w-]{0,60}", session):
         raise UsageError(f"a session's name must be a word but is {session!r}")
     opened = open_movie(wanted)
-    path = opened.recording.folder / "sessions" / f"{session}.json"
+    path = opened.recording.folder / "sessions" / opened.split / f"{session}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = path if path.is_file() else None
     search = suggest(
@@ -100,6 +100,7 @@ def suggest_samples(
         opened.labels,
         intention=intention,
         kind=opened.recording.kind,
+        indices=opened.indices,
         saved=kept,
     )
     if answers.undo:

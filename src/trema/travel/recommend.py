@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trema.core.errors import NotFound, UsageError, did_you_mean
+from trema.core.errors import UsageError, did_you_mean
+from trema.travel.answers import Answers, Identity, read_session, write_session
 from trema.travel.columns import INTENTIONS, columns_of, rarities
 from trema.travel.dynamics import Dynamics, features
 from trema.travel.frames import Frames
@@ -19,26 +19,24 @@ from trema.travel.heads import Kind
 from trema.travel.preference import preference
 from trema.travel.reasons import Words
 
-_FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Answers:
-    """One round of feedback, as sample indices."""
-
-    accepted: tuple[int, ...]
-    rejected: tuple[int, ...]
-    ignored: tuple[int, ...]
-
 
 @dataclass(frozen=True)
 class Known:
-    """What sessions on one movie share: features by name, and what else reasons are told by."""
+    """What sessions on one movie share: features by name, and what else reasons are told by.
+
+    indices : (N,) where the samples stand in the user's data, by which a kept session knows them
+    """
 
     movement: Dynamics
     rare: dict[str, NDArray[np.float64]]
     epochs: Sequence[int]
     names: Sequence[str] | None
+    indices: NDArray[np.int64] | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """Which samples these are."""
+        return Identity.of(self.movement.samples, self.movement.labels, self.indices)
 
 
 class Session:
@@ -113,7 +111,7 @@ class Session:
         if count < 1:
             raise UsageError(f"count must be at least 1 but got {count}")
         scores = self._scored.copy()
-        done = self._row[self._told]
+        done = self._rows_of(self._told)
         scores[done] = -np.inf
         count = min(count, len(scores) - len(done))
         if count == 0:
@@ -174,13 +172,14 @@ class Session:
         return Session(self._known, _intention(intention), self.among, weights)
 
     def save(self, path: str | Path) -> Path:
-        """Write the feedback as JSON; ``suggest(..., saved=path)`` goes on from it."""
+        """Write the feedback as JSON; ``suggest(..., saved=path)`` goes on from it.
+
+        It belongs to the samples and not to the epochs: more of them may be there when the
+        session goes on.
+        """
         path = Path(path)
         about = {
-            "format": _FORMAT,
             "intention": self.intention,
-            "samples": len(self._row),
-            "content": _content(self._known.movement),
             "weights": None if self._start is None else dict(self._start),
             "among": self.among.tolist() if len(self.among) < len(self._row) else None,
             "rounds": [
@@ -188,22 +187,28 @@ class Session:
                 for a in self.rounds
             ],
         }
-        part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(about), encoding="utf-8")
-        part.replace(path)
+        write_session(path, self._known.identity, about)
         return path
 
     @property
     def _told(self) -> NDArray[np.int64]:
-        return np.asarray([*self.accepted, *self.rejected, *self.ignored], dtype=np.int64)
+        return np.asarray([s for answers in self.rounds for s in answers.told], dtype=np.int64)
+
+    def _rows_of(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the samples that are searched: one with an answer may have ceased to be finite
+        in an epoch that was added since."""
+        rows = self._row[samples]
+        return rows[rows >= 0]
 
     @property
     def _weights(self) -> NDArray[np.float64]:
         if self._now is None:
-            yes, no = self.accepted, self.rejected
-            rows = self._row[np.asarray([*yes, *no], dtype=np.int64)]
+            yes, no = (
+                self._rows_of(np.asarray(told, dtype=np.int64))
+                for told in (self.accepted, self.rejected)
+            )
             answers = np.concatenate([np.ones(len(yes)), np.zeros(len(no))])
-            self._now = self._preference.weights(rows, answers)
+            self._now = self._preference.weights(np.concatenate([yes, no]), answers)
         return self._now
 
     @property
@@ -227,6 +232,7 @@ def suggest(
     representations: ArrayLike | Sequence[ArrayLike] | Frames | None = None,
     kind: Kind | None = None,
     names: Sequence[str] | None = None,
+    indices: ArrayLike | None = None,
     saved: str | Path | None = None,
 ) -> Session:
     """Begin to look for samples.
@@ -246,7 +252,10 @@ def suggest(
         Without them nothing is known of neighbours.
     kind : "softmax", "sigmoid" or "multilabel"
     names : of the classes, for reasons
-    saved : a file written by ``Session.save``; the session goes on from it
+    indices : shape (sample,), where the samples stand in your data, such as
+        ``recording.indices()``; with them a kept session knows its samples more surely
+    saved : a file written by ``Session.save``; the session goes on from it, also when epochs
+        were added since
 
     Raises
     ------
@@ -257,8 +266,10 @@ def suggest(
         labels = getattr(movie, "labels", None)
     movement = features(movie, logits, labels, representations, kind=kind)
     epochs = list(getattr(movie, "epochs", range(movement.epochs)))
-    known = Known(movement, rarities(movement, logits), epochs, names)
-    about = None if saved is None else _read(Path(saved), movement)
+    known = Known(
+        movement, rarities(movement, logits), epochs, names, _indices(indices, movement.samples)
+    )
+    about = None if saved is None else read_session(Path(saved), known.identity)
     if about is not None:
         intention = about["intention"] if intention is None else intention
         among = about["among"] if among is None else among
@@ -267,9 +278,20 @@ def suggest(
     if weights is not None:
         _check_weights(weights, {**movement.scalars, **known.rare})
     session = Session(known, _intention(intention or _usual(movement, searched)), searched, weights)
-    for answers in () if about is None else about["rounds"]:
-        session.feedback(**answers)
+    session.rounds += [] if about is None else about["rounds"]
     return session
+
+
+def _indices(indices: ArrayLike | None, samples: int) -> NDArray[np.int64] | None:
+    if indices is None:
+        return None
+    given = np.asarray(indices)
+    if given.shape != (samples,) or given.dtype.kind not in "iu":
+        raise UsageError(
+            f"expected indices as whole numbers of shape ({samples},) but got {given.dtype} of "
+            f"shape {given.shape}"
+        )
+    return given.astype(np.int64)
 
 
 def _usual(movement: Dynamics, searched: NDArray[np.int64]) -> str:
@@ -317,23 +339,3 @@ def _check_weights(weights: Mapping[str, float], features: Mapping[str, Any]) ->
     for name in weights:
         if name not in features:
             raise UsageError(f"unknown feature {name!r}: {did_you_mean(name, features)}")
-
-
-def _read(path: Path, movement: Dynamics) -> dict[str, Any]:
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise NotFound(f"no session in {path}") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is not a session: it is no JSON") from error
-    if not isinstance(about, dict) or about.get("format") != _FORMAT:
-        raise UsageError(f"{path} is not a session, or of another version of Trema")
-    if (about["samples"], about["content"]) != (movement.samples, _content(movement)):
-        raise UsageError(f"{path} is a session on other samples or another run")
-    return about
-
-
-def _content(movement: Dynamics) -> str:
-    """Equal for the same samples in the same order."""
-    at = np.arange(1, movement.samples + 1, dtype=np.uint64)
-    return f"{int((movement.keys * (2 * at + np.uint64(1))).sum(dtype=np.uint64)):016x}"
