@@ -110,7 +110,8 @@ class NeighbourProjector:
             "positions": self.positions,
             "scale": drift.scale,
             "centre": drift.centre,
-            "apart": drift.apart,
+            "spread": drift.spread,
+            "bend": np.array([drift.unit, drift.power]),
             "seed": np.asarray(self._settings.seed),
             "neighbours": np.asarray(self._settings.neighbours),
             "across": np.asarray(self._settings.across),
@@ -305,7 +306,8 @@ def restore(
     state: Mapping[str, NDArray[Any]], frames: Frames | None, heads: Heads | None
 ) -> NeighbourProjector:
     """The projector of a kept state."""
-    drift = Drift(state["scale"], state["centre"], state["apart"])
+    unit, power = state["bend"].tolist()
+    drift = Drift(state["scale"], state["centre"], state["spread"], unit, power)
     settings = Settings(int(state["neighbours"]), float(state["across"]), int(state["seed"]))
     return NeighbourProjector(state["positions"], drift, frames, heads, settings)
 
