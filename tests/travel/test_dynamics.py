@@ -74,6 +74,22 @@ def test_what_needs_labels_is_absent_without_them() -> None:
     assert "margin_mean" not in travel.features(PLACES, LOGITS, [-1, -1, -1]).scalars
 
 
+def test_what_losses_leave_out_is_no_label() -> None:
+    """−100 is the index that PyTorch's cross-entropy ignores."""
+    some = travel.features(PLACES, LOGITS, [0, -100, 1])
+    assert some.labels is not None
+    np.testing.assert_array_equal(some.labels, [0, -1, 1])
+    np.testing.assert_array_equal(np.isnan(some.scalars["margin_mean"]), [False, True, False])
+
+
+def test_minus_one_that_may_be_a_class_is_told() -> None:
+    logits = np.array([[2.0, -1.0, 1.0], [1.0, 3.0, 2.0]])
+    with pytest.warns(UserWarning, match="−1 counts as no label; give 0"):
+        found = travel.features(PLACES[:2], logits, [1, -1, 1])
+    assert np.isnan(found.scalars["margin_last"][1])
+    travel.features(PLACES[:2], logits, [1, -1, 0])  # a pool beside two classes: nothing to tell
+
+
 def test_one_logit_is_two_classes() -> None:
     logits = np.array([[2.0, -1.0], [1.0, 3.0]])  # (epoch, sample)
     found = travel.features(PLACES[:2, :2], logits, [1, 0])
@@ -176,8 +192,8 @@ def test_keys_are_equal_for_copies_only() -> None:
         (PLACES[0], LOGITS, None, "positions of shape"),
         (PLACES, LOGITS[:, :2], None, "3 × 2"),
         (PLACES, LOGITS, [0, 1], r"shape \(3,\)"),
-        (PLACES, LOGITS, [0, 1, 2], "from 0 to 1"),
-        (PLACES, LOGITS, [0, 1, 0.5], "from 0 to 1"),
+        (PLACES, LOGITS, [0, 1, 2], "from 0 to 1.*sample 2 is labelled 2: number the classes"),
+        (PLACES, LOGITS, [0, 0.5, 1], "from 0 to 1.*sample 1 is labelled 0.5"),
         (PLACES, [LOGITS[0], LOGITS[1, :2], LOGITS[2]], None, "logits of shape"),
     ],
 )

@@ -16,7 +16,14 @@ from trema import travel
 from trema.core.errors import NotFound, RunNotFound, UnknownOption, UsageError
 from trema.travel.record.compress import basis_of, folded
 from trema.travel.record.files import frame_files, head_file
-from trema.travel.record.head import Head, Refused, checked_outputs, kind_of, label_numbers
+from trema.travel.record.head import (
+    Head,
+    Refused,
+    checked_outputs,
+    kind_of,
+    label_numbers,
+    meaning_of,
+)
 from trema.travel.record.options import RecordOptions
 from trema.travel.record.rows import Rows
 from trema.travel.record.schedule import Schedule, thinned
@@ -322,6 +329,46 @@ def test_kinds_of_heads() -> None:
     with pytest.raises(Refused, match="4,096"):
         checked_outputs((8, 50_000), 8, "lm_head")
     assert checked_outputs((8, 4096), 8, "fc") == 4096
+
+
+def test_the_kind_is_that_of_the_first_split_with_labels() -> None:
+    """Bits without a final sigmoid are told by the labels only, wherever they come."""
+    bits = np.array([[1, 1, 0], [0, 0, 0]])
+    for bare in (None, np.full(4, -1), np.full((4, 3), np.nan)):
+        splits = {"unlabelled": bare, "train": bits}
+        found = meaning_of(splits, 3, stated=None, sigmoid=False)
+        assert found.kind == "multilabel"
+        np.testing.assert_array_equal(found.numbers["train"], bits)
+    assert meaning_of({"a": None}, 3, stated=None, sigmoid=False).kind == "softmax"
+
+
+@pytest.mark.parametrize(
+    ("splits", "kept", "signed"),
+    [
+        ({"train": [-1, 1, 1]}, {"train": [0, 1, 1]}, True),
+        ({"train": [[-1.0], [1.0]]}, {"train": [0, 1]}, True),
+        ({"train": [-1, 1], "unlabelled": [-1, -1]}, {"train": [0, 1], "unlabelled": None}, True),
+        ({"train": [-1, 0, 1]}, {"train": [-1, 0, 1]}, False),
+        ({"train": [0, 1], "test": [-1, 1]}, {"test": [-1, 1]}, False),
+        ({"train": [np.nan, -1.0, 1.0]}, {"train": [-1, -1, 1]}, False),
+    ],
+)
+def test_minus_one_is_a_class_where_only_one_is_beside_it(
+    splits: dict[str, Any], kept: dict[str, Any], signed: bool
+) -> None:
+    given = {name: np.array(labels) for name, labels in splits.items()}
+    found = meaning_of(given, 1, stated=None, sigmoid=False)
+    assert found.signed is signed
+    for name, numbers in kept.items():
+        np.testing.assert_equal(found.numbers[name], numbers)
+
+
+def test_classes_read_from_signs_are_told(tmp_path: Path) -> None:
+    samples = {"train": Samples(np.arange(2), np.array([0, 1]))}
+    about: dict[str, Any] = {"layer": "fc", "kind": "sigmoid", "width": 3, "outputs": 1}
+    told = Recorder(tmp_path / "a", samples, signed=True, **about).announcement()
+    assert told.endswith("; labels −1 and 1 are read as classes 0 and 1")
+    assert "labels" not in Recorder(tmp_path / "b", samples, **about).announcement()
 
 
 def stack(samples: list[Any]) -> Any:

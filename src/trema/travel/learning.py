@@ -5,6 +5,7 @@ Read one epoch and one block of samples at a time, so that memory maps of any le
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +69,18 @@ def checked_labels(
 ) -> NDArray[np.int64] | None:
     """Labels as integers, −1 for a sample without one; None when no sample has a label.
 
-    Shape (sample,), for *multilabel* (sample, label). NaN stands for no label too.
+    Shape (sample,), for *multilabel* (sample, label). NaN and any negative number (−100 is what
+    losses of PyTorch leave out) stand for no label too.
+
+    Raises
+    ------
+    UsageError
+        When they are of another shape, or no classes of the logits.
+
+    Warns
+    -----
+    UserWarning
+        Where classes are 0 and 1 and the labels are −1 and 1 only: those of −1 count as none.
     """
     if labels is None:
         return None
@@ -83,8 +95,19 @@ def checked_labels(
         given = np.where(np.isfinite(given), given, -1)
     whole = given.astype(np.int64)
     most = classes - 1 if kind == "softmax" else 1
-    if (whole != given).any() or whole.max(initial=-1) > most or whole.min(initial=0) < -1:
-        raise UsageError(f"expected labels from 0 to {most}, or −1 for none")
+    strange = np.argwhere((whole != given) | (whole > most))
+    if len(strange):
+        at = tuple(strange[0].tolist())
+        raise UsageError(
+            f"expected labels from 0 to {most}, or −1 for none, but sample {at[0]} is labelled "
+            f"{given[at].item()}: number the classes from 0, in the order of the logits"
+        )
+    whole = np.maximum(whole, -1)
+    if kind != "softmax" and set(np.unique(whole).tolist()) == {-1, 1}:
+        warnings.warn(
+            "labels are −1 and 1 only: −1 counts as no label; give 0 where it is a class",
+            stacklevel=3,
+        )
     if whole.ndim == 2:
         whole[(whole < 0).any(axis=1)] = -1
     return whole if (whole >= 0).any() else None

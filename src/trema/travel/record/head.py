@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,10 +75,53 @@ def kind_of(outputs: int, labels: NDArray[Any] | None, *, stated: str | None, si
     return "multilabel" if sigmoid else "softmax"
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """What outputs are, and the labels of each split as :func:`label_numbers` gives them.
+
+    ``signed``: labels were given as −1 and 1 and are kept as 0 and 1.
+    """
+
+    kind: str
+    numbers: dict[str, NDArray[np.int64] | None]
+    signed: bool
+
+
+def meaning_of(
+    labels: Mapping[str, NDArray[Any] | None], outputs: int, *, stated: str | None, sigmoid: bool
+) -> Meaning:
+    """The kind by the first split that has labels, and all labels as numbers.
+
+    With *sigmoid* and *multilabel*, −1 is a class where −1 and 1 both occur in a split and
+    nothing else does in any, as hinge losses want it; everywhere else it is no label. A split
+    without a label at all has None.
+
+    Raises
+    ------
+    Refused
+        When the kind or the labels cannot be.
+    """
+    told = {name: given for name, given in labels.items() if given is not None and _any(given)}
+    kind = kind_of(outputs, next(iter(told.values()), None), stated=stated, sigmoid=sigmoid)
+    values = {name: set(np.unique(given).tolist()) for name, given in told.items()}
+    signed = kind != "softmax" and bool(told) and set().union(*values.values()) == {-1, 1}
+    numbers: dict[str, NDArray[np.int64] | None] = dict.fromkeys(labels)
+    for name, given in told.items():
+        both = signed and len(values[name]) == 2
+        numbers[name] = label_numbers(given > 0 if both else given, kind, outputs)
+    return Meaning(kind, numbers, signed)
+
+
+def _any(labels: NDArray[Any]) -> bool:
+    """Whether some of these are labels: NaN and negative numbers stand for none."""
+    return labels.dtype.kind not in "fi" or bool((labels >= 0).any())
+
+
 def label_numbers(labels: NDArray[Any], kind: str, outputs: int) -> NDArray[np.int64]:
     """Labels as classes (sample,), or for *multilabel* as zeros and ones (sample, label).
 
-    A sample without a label carries −1, as it does when it was given NaN or a negative number.
+    A sample without a label carries −1, as it does when it was given NaN or a negative number
+    (−100 is what losses of PyTorch leave out).
 
     Raises
     ------

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from trema.travel.record.head import Head, Refused, checked_outputs, kind_of, label_numbers
+from trema.travel.record.head import Head, Refused, checked_outputs, meaning_of
 from trema.travel.record.options import RecordOptions
 from trema.travel.record.passing import Found, Pass
 from trema.travel.record.rows import Rows
@@ -45,14 +45,9 @@ class KerasPass(Pass):
         """What was found, and the labels, read once."""
         with _undisturbed(self.model):
             labels = {name: self._labels(source) for name, source in self.sources.items()}
-        first = next(iter(labels.values()))
-        kind = kind_of(self.outputs, first, stated=self.options.kind, sigmoid=self._sigmoid)
-        numbers = {
-            name: None if given is None else label_numbers(given, kind, self.outputs)
-            for name, given in labels.items()
-        }
+        meaning = meaning_of(labels, self.outputs, stated=self.options.kind, sigmoid=self._sigmoid)
         width = int(self._head.kernel.shape[0])
-        return Found(self.layer, kind, width, self.outputs, numbers)
+        return Found(self.layer, meaning, width, self.outputs)
 
     def run(self) -> tuple[dict[str, Frame], Head, float]:
         """Frames by split, the head, and the seconds that it took."""

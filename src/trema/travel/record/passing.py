@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from trema.travel.record.head import Head
+from trema.travel.record.head import Head, Meaning
 from trema.travel.record.options import RecordOptions
 from trema.travel.record.sources import Source
 from trema.travel.record.writer import Frame, Recorder
@@ -18,13 +14,12 @@ from trema.travel.record.writer import Frame, Recorder
 
 @dataclass(frozen=True)
 class Found:
-    """The head of a network, and the labels of each split."""
+    """The head of a network, and what its outputs and the labels of each split mean."""
 
     layer: str
-    kind: str
+    meaning: Meaning
     width: int
     outputs: int
-    labels: Mapping[str, NDArray[np.int64] | None]
 
 
 class Pass(Protocol):
@@ -49,11 +44,13 @@ def recorder_of(folder: Path, passes: Pass) -> Recorder:
         When it cannot be recorded.
     """
     found = passes.describe()
+    labels = found.meaning.numbers
     return Recorder(
         folder,
-        {name: source.samples(found.labels[name]) for name, source in passes.sources.items()},
+        {name: source.samples(labels[name]) for name, source in passes.sources.items()},
         layer=found.layer,
-        kind=found.kind,
+        kind=found.meaning.kind,
+        signed=found.meaning.signed,
         width=found.width,
         outputs=found.outputs,
         options=passes.options,

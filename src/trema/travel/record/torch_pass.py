@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trema.travel.record.head import Head, Refused, checked_outputs, kind_of, label_numbers
+from trema.travel.record.head import Head, Refused, checked_outputs, meaning_of
 from trema.travel.record.options import RecordOptions
 from trema.travel.record.passing import Found, Pass
 from trema.travel.record.rows import Rows
@@ -53,13 +53,8 @@ class TorchPass(Pass):
         """What was found, and the labels, read once."""
         with undisturbed(self.model, self.sources.values()):
             labels = {name: self._labels(source) for name, source in self.sources.items()}
-        first = next(iter(labels.values()))
-        kind = kind_of(self.outputs, first, stated=self.options.kind, sigmoid=self._sigmoid)
-        numbers = {
-            name: None if given is None else label_numbers(given, kind, self.outputs)
-            for name, given in labels.items()
-        }
-        return Found(self.layer, kind, self.width, self.outputs, numbers)
+        meaning = meaning_of(labels, self.outputs, stated=self.options.kind, sigmoid=self._sigmoid)
+        return Found(self.layer, meaning, self.width, self.outputs)
 
     def run(self) -> tuple[dict[str, Frame], Head, float]:
         """Frames by split, the head, and the seconds that it took."""

@@ -49,7 +49,7 @@ class Recorder:
     folder : the folder ``travel`` of a run
     splits : by name
     layer : the head's name
-    kind : see :func:`trema.travel.record.head.kind_of`
+    kind, signed : see :func:`trema.travel.record.head.meaning_of`
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Recorder:
         kind: str,
         width: int,
         outputs: int,
+        signed: bool = False,
         options: RecordOptions | None = None,
     ) -> None:
         self.folder = folder
@@ -85,6 +86,7 @@ class Recorder:
             "layer": layer,
             "kind": kind,
             "outputs": outputs,
+            "signed": signed,
             "width": width,
             "stored": self._stored,
             "schedule": self.options.schedule,
@@ -147,9 +149,10 @@ class Recorder:
         else:
             whole = f"thinned to {room} of {planned} frames in {told(self.options.budget)}"
         per = "an epoch" if unit == "epoch" else "a frame"
+        read = "; labels −1 and 1 are read as classes 0 and 1" if self._about["signed"] else ""
         return (
             f"time travel records {sizes} samples × {self._stored} numbers at "
-            f"`{self._about['layer']}`: {told(self.frame_bytes)} {per}, {whole}"
+            f"`{self._about['layer']}`: {told(self.frame_bytes)} {per}, {whole}{read}"
         )
 
     @property
