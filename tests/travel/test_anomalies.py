@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from trema import travel
 from trema.core.errors import UsageError
+from trema.travel.abnormality import discovery_rate
 from trema.travel.clusters import paper_detector
 from trema.travel.rarity import discoveries
 
@@ -50,6 +52,35 @@ def test_scattered_movement_is_found_and_ordinary_is_not() -> None:
         "confidence",
         "logits",
     }
+
+
+def test_a_higher_threshold_flags_fewer_also_among_many_abnormal_ones() -> None:
+    """Half of the samples are wide: the rate of false discoveries follows the threshold."""
+    ordinary, wide = movement(100, 1), movement(100, 2, jump=0.12)
+    both = [np.concatenate(pair, axis=1) for pair in zip(ordinary, wide, strict=True)]
+    flags = [
+        travel.anomalies(*movement(1000, 0), threshold=threshold).score(both[0], both[1]).flags
+        for threshold in (0.5, 0.9, 0.98, 0.9999)
+    ]
+    for more, less in pairwise(flags):
+        assert not (less & ~more).any()
+        assert less.sum() < more.sum()
+    assert discovery_rate(0.98) == pytest.approx(0.1)
+    assert 0 < discovery_rate(0.9999) <= 0.001
+    assert discovery_rate(0.0) < 0.2
+
+
+def test_flags_below_the_threshold_come_from_the_company() -> None:
+    """The same ordinary samples without the wide ones are flagged by the threshold alone."""
+    made = travel.anomalies(*movement(1000, 0))
+    ordinary, wide = movement(100, 1), movement(100, 2, jump=0.12)
+    alone = made.score(ordinary[0], ordinary[1])
+    np.testing.assert_array_equal(alone.flags, alone.scores > 0.98)
+    both = [np.concatenate(pair, axis=1) for pair in zip(ordinary, wide, strict=True)]
+    together = made.score(both[0], both[1])
+    assert together.flags[together.scores > 0.98].all()
+    assert (together.flags[:100] & ~alone.flags).any()
+    assert together.flags[:100].mean() < 0.2  # a tenth of all flags is expected to be false
 
 
 def test_scores_are_calibrated() -> None:

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import pytest
 
 from trema import travel
 from trema.cli import main
+from trema.cli.travel import _flags
 from trema.journal.folder import create_run
+from trema.travel.abnormality import Scores
 from trema.travel.record.head import Head
 from trema.travel.record.options import RecordOptions
 from trema.travel.record.rows import Rows
@@ -118,12 +122,23 @@ def test_quality_of_own_and_unseen_samples(run: Path, capsys: pytest.CaptureFixt
 
 def test_anomalies_name_samples_of_the_user(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = trema(capsys, "anomalies", "--method", "pca", "--count", "3", "--threshold", "0.9")
-    assert "of 120 samples are flagged (threshold 0.9)" in out.splitlines()[0]
+    assert re.match(r"\d+ of 120 samples are flagged: \d+ score above 0.9", out)
     assert len(out.splitlines()) == 4
     about = json.loads(trema(capsys, "anomalies", "--method", "pca", "--count", "200", "--json"))
     assert {row["sample"] for row in about["samples"]} == set(INDICES.tolist())
     scores = [row["score"] for row in about["samples"]]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_flags_are_counted_by_their_cause() -> None:
+    scores = np.array([0.99, 0.995, 0.9, 0.1, np.nan])
+    flags = np.array([True, True, True, False, False])
+    found = Scores(scores, flags, {}, np.array([4]))
+    assert _flags(found, 0.98) == (
+        "3 of 5 samples are flagged: 2 score above 0.98, 1 more since so many stand out "
+        "(about 0.1 of the flags may be false)"
+    )
+    assert _flags(replace(found, flags=scores > 0.98), 0.98).endswith("2 score above 0.98")
 
 
 def test_suggestions_are_answered_kept_and_undone(

@@ -18,6 +18,7 @@ from trema.core.errors import NotFound, UsageError
 from trema.core.numbers import dumps
 from trema.core.text import harmless
 from trema.journal.folder import find_run
+from trema.travel.abnormality import Scores, discovery_rate
 from trema.travel.heads import predicted
 from trema.travel.movie import Movie, build, load
 from trema.travel.record.reader import Recording, open_recording
@@ -215,7 +216,7 @@ def list_anomalies(wanted: Wanted, *, threshold: float, count: int, as_json: boo
     from trema.travel import anomalies
 
     opened = open_movie(wanted)
-    found = anomalies(opened.movie, opened.logits, threshold)
+    found = anomalies(opened.movie, opened.logits, threshold).seen
     scores = np.nan_to_num(found.scores, nan=-1.0)
     order = np.argsort(-scores, kind="stable")[: min(count, int((scores >= 0).sum()))]
     rows = []
@@ -229,21 +230,36 @@ def list_anomalies(wanted: Wanted, *, threshold: float, count: int, as_json: boo
                 "features": features,
             }
         )
-    flagged = int(found.flags.sum())
     if as_json:
         about = {
             "threshold": threshold,
+            "above": int((scores > threshold).sum()),
             "flagged": opened.indices[found.flags].tolist(),
             "excluded": opened.indices[found.excluded].tolist(),
             "samples": rows,
         }
         print(dumps(about, indent=2))
         return
-    print(f"{flagged:,} of {len(scores):,} samples are flagged (threshold {threshold:g})")
+    print(_flags(found, threshold))
     for row in rows:
         most = max(row["features"], key=lambda name: row["features"][name])
         mark = "!" if row["flagged"] else " "
         print(f"{mark} {row['score']:.4f}  {line(row)}, most by its {most}")
+
+
+def _flags(found: Scores, threshold: float) -> str:
+    """How many samples are flagged, and why so many."""
+    flagged, above = int(found.flags.sum()), int((found.scores > threshold).sum())
+    text = (
+        f"{flagged:,} of {len(found.scores):,} samples are flagged: "
+        f"{above:,} score above {threshold:g}"
+    )
+    if flagged == above:
+        return text
+    return (
+        f"{text}, {flagged - above:,} more since so many stand out "
+        f"(about {discovery_rate(threshold):.2g} of the flags may be false)"
+    )
 
 
 def told(opened: Opened, place: int) -> dict[str, Any]:

@@ -85,7 +85,12 @@ def anomalies(
     split: Split = None,
     seed: Seed = 0,
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Scores above it are flagged.")
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Flags what scores above it, and more where many stand out; higher flags fewer.",
+        ),
     ] = 0.98,
     count: Annotated[int, typer.Option(min=1, help="How many are shown.")] = 20,
     json: Json = False,

@@ -25,13 +25,16 @@ _WHOLE = ("location", "logits", "confidence")
 #: Samples below which nothing can be held out and judged.
 _FEWEST = 8
 #: Expected share of false ones among the samples that are flagged because the set they came in
-#: holds many abnormal ones. Benjamini and Hochberg's own examples use 0.05; 0.1 is as common.
+#: holds many abnormal ones, at the paper's threshold. Benjamini and Hochberg's own examples use
+#: 0.05; 0.1 is as common.
 DISCOVERY_RATE = 0.1
+#: The threshold that this rate belongs to, the paper's.
+THRESHOLD = 0.98
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How abnormal samples are.
+    """How abnormal samples are; see :func:`anomalies` for what is flagged.
 
     scores : (n,) float64 from 0 to 1; NaN for excluded samples. One minus a conformal p-value:
         of ordinary samples, a share of 0.02 score above 0.98. In parity mode one minus the
@@ -65,9 +68,8 @@ class Anomalies:
     def score(self, positions: ArrayLike, logits: ArrayLike | Sequence[ArrayLike]) -> Scores:
         """Scores of unseen samples: positions (epoch, n, 2) and logits (epoch, n, class).
 
-        Scores do not depend on the samples that come with them. Flags may: a sample is flagged
-        when it scores above the threshold, or when so many samples of the set are abnormal that
-        at most one flag in ten is expected to be false (Benjamini and Hochberg).
+        Scores do not depend on the samples that come with them; flags do, see
+        :func:`discovery_rate`.
         """
         places, frames = _checked(positions, logits)
         if (len(places), frames[0].shape[1]) != self._judge.shape:
@@ -103,7 +105,7 @@ class _Judge:
         whole = rated[""]
         flags = whole > self.threshold
         if not isinstance(self.detector, PaperDetector):
-            flags = flags | discoveries(1.0 - whole, DISCOVERY_RATE)
+            flags = flags | discoveries(1.0 - whole, discovery_rate(self.threshold))
         spread = {name: _spread(values, series.usable) for name, values in rated.items()}
         marked = np.zeros(len(series.usable), dtype=bool)
         marked[series.usable] = flags
@@ -112,10 +114,21 @@ class _Judge:
         )
 
 
+def discovery_rate(threshold: float) -> float:
+    """The expected share of false ones among flags that the company of a sample calls for.
+
+    It is ``DISCOVERY_RATE`` at ``THRESHOLD``, falls in proportion to ``1 − threshold`` above it,
+    and levels off below it, where the threshold itself flags many: 0.17 at 0.9, 0.1 at 0.98,
+    0.001 at 0.9999, never above 0.2.
+    """
+    share = 1 - threshold
+    return 2 * DISCOVERY_RATE * share / (share + 1 - THRESHOLD)
+
+
 def anomalies(
     movie: Any,
     logits: ArrayLike | Sequence[ArrayLike],
-    threshold: float = 0.98,
+    threshold: float = THRESHOLD,
     *,
     parity: bool | Similarity = False,
     held: tuple[ArrayLike, ArrayLike | Sequence[ArrayLike]] | None = None,
@@ -127,7 +140,11 @@ def anomalies(
     ----------
     movie : Movie, or positions of shape (epoch, sample, 2)
     logits : array of shape (epoch, sample, class), or a sequence of arrays (sample, class)
-    threshold : samples that score above it are flagged; 0.98 is the paper's
+    threshold : samples that score above it are flagged, and (not in parity mode) those below it
+        too that stand out together: where so many samples are abnormal that no more than
+        ``discovery_rate(threshold)`` of the flags is expected to be false (Benjamini and
+        Hochberg). A higher threshold never flags a sample that a lower one does not. 0.98 is the
+        paper's.
     parity : True for the detector of DeepDebugger ("cosine" as its text says, which True
         means; "raw" as its code does) instead of ours
     held : (positions, logits) of ordinary samples that were not trained on, by which scores
