@@ -85,7 +85,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 def test_a_movie_is_built_once_and_kept(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = trema(capsys, "build", "digits", "--method", "pca")
     assert "pca: 5 epochs × 120 train samples" in out
-    file = run / "movies" / "pca" / "movie.npz"
+    file = run / "movies" / "pca" / "movie.json"
     before = file.stat().st_mtime_ns
     about = json.loads(trema(capsys, "build", "last", "--method", "pca", "--json"))
     assert about["epochs"] == [0, 1, 2, 3, 4]

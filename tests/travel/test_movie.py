@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from trema import travel
 from trema.core.errors import NotFound, UsageError
+from trema.travel.landscape import grid
 
 RNG = np.random.default_rng(0)
 #: Three classes that move apart, in eight dimensions, over four epochs.
@@ -92,6 +95,33 @@ def test_one_more_epoch_leaves_the_others(tmp_path: Path) -> None:
     assert longer.epochs == [0, 1, 2, 3, 4]
 
 
+def test_one_more_epoch_has_the_number_that_is_said_or_goes_on_as_the_last() -> None:
+    new = FRAMES[3] * 1.5, (CENTRES, np.zeros(3))
+    by_steps = movie(epochs=[0, 100, 200, 300])
+    assert by_steps.extended(*new).epochs == [0, 100, 200, 300, 400]
+    assert movie(epochs=[1, 2, 4, 8]).extended(*new, epoch=16).epochs == [1, 2, 4, 8, 16]
+    with pytest.raises(UsageError, match="expected an epoch after 300 but got 300"):
+        by_steps.extended(*new, epoch=300)
+
+
+@pytest.mark.parametrize(
+    ("frame", "head", "words"),
+    [
+        (
+            np.full((90, 8), np.nan),
+            (CENTRES, np.zeros(3)),
+            "no representation is finite at epoch 4",
+        ),
+        (FRAMES[3][:, :7], (CENTRES, np.zeros(3)), "same samples and features"),
+        (FRAMES[3], None, "expected head="),
+        (FRAMES[3], (CENTRES[:2], np.zeros(2)), "head of the same shape"),
+    ],
+)
+def test_a_bad_epoch_more_is_one_sentence(frame: Any, head: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        movie().extended(frame, head)
+
+
 def test_saved_and_loaded(tmp_path: Path) -> None:
     made = movie()
     made.save(tmp_path / "movie")
@@ -100,6 +130,234 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.project(FRAMES[1], 1), made.project(FRAMES[1], 1))
     with pytest.raises(NotFound, match="no movie"):
         travel.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("frames", [FRAMES[:, :80], FRAMES[:3], FRAMES[:, :, :7]])
+def test_a_movie_of_other_samples_is_refused(frames: NDArray[Any], tmp_path: Path) -> None:
+    movie(heads=None).save(tmp_path)
+    with pytest.raises(UsageError, match=r"of shape \(4, 90, 8\) but these are of shape"):
+        travel.load(tmp_path, frames)
+
+
+def test_a_save_that_is_killed_leaves_the_movie_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    movie().save(tmp_path)
+    before = movie().positions
+    other = travel.build(FRAMES * 2, method="pca")
+    replace, left = Path.replace, 0
+
+    def killed(self: Path, target: Path) -> Path:
+        nonlocal left
+        if not left:
+            raise KeyboardInterrupt
+        left -= 1
+        return replace(self, target)
+
+    for allowed in range(3):  # two sets of arrays and the document
+        left = allowed
+        monkeypatch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            other.save(tmp_path)
+        monkeypatch.undo()
+        np.testing.assert_array_equal(travel.load(tmp_path).positions, before)
+    other.save(tmp_path)
+    np.testing.assert_array_equal(travel.load(tmp_path).positions, other.positions)
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def test_a_damaged_movie_is_told(tmp_path: Path) -> None:
+    movie().save(tmp_path)
+    (file,) = tmp_path.glob("projector-*.npz")
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(UsageError, match="damaged: build it anew"):
+        travel.load(tmp_path)
+    file.unlink()
+    with pytest.raises(UsageError, match="damaged: build it anew"):
+        travel.load(tmp_path)
+    (tmp_path / "movie.json").write_text('{"format": 99}', encoding="utf-8")
+    with pytest.raises(UsageError, match="another version"):
+        travel.load(tmp_path)
+
+
+def test_a_movie_of_the_first_format_is_read(tmp_path: Path) -> None:
+    made = movie()
+    about, parts = made.packed()
+    for name, arrays in parts.items():
+        arrays = {key: array for key, array in arrays.items() if key != "order"}
+        np.savez(tmp_path / f"{name}.npz", **arrays)  # type: ignore[arg-type]  # allow_pickle
+    text = json.dumps({"format": 1, **about})
+    (tmp_path / "movie.json").write_text(text, encoding="utf-8")
+    np.testing.assert_array_equal(travel.load(tmp_path, FRAMES).positions, made.positions)
+
+
+def test_words_as_labels_are_kept_as_words(tmp_path: Path) -> None:
+    words = np.array(["cat", "dog", "owl"], dtype=object)[LABELS]
+    movie(labels=words).save(tmp_path)
+    kept = travel.load(tmp_path).labels
+    assert kept is not None
+    assert kept.dtype.kind == "U"
+    assert kept.tolist() == words.tolist()
+    made = movie()
+    made.labels = np.array([object()] * 90)
+    with pytest.raises(UsageError, match="labels are Python objects"):
+        made.save(tmp_path)
+
+
+def test_parts_go_when_the_movie_is_saved(tmp_path: Path) -> None:
+    made = travel.build(FRAMES[:2, :40], folder=tmp_path / "parts")
+    assert list((tmp_path / "parts").rglob("*.npz"))
+    made.save(tmp_path / "movie")
+    assert not list((tmp_path / "parts").rglob("*.npz"))
+
+
+def test_parts_of_an_older_algorithm_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    travel.build(FRAMES[:2, :40], folder=tmp_path)
+    before = set(tmp_path.iterdir())
+    monkeypatch.setattr("trema.travel.visualizers.neighbours.VERSION", "other")
+    travel.build(FRAMES[:2, :40], folder=tmp_path)
+    assert len(set(tmp_path.iterdir()) - before) == 1
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda made: made.project(FRAMES[0][:, :7], 0), r"of shape \(n, 8\) but got \(90, 7\)"),
+        (lambda made: made.project([["a"]], 0), "as numbers"),
+        (lambda made: made.invert(np.zeros((3, 3)), 0), r"of shape \(n, 2\)"),
+        (lambda made: made.invert([[0.0, np.nan]], 0), "that are finite"),
+        (lambda made: made.project(FRAMES[0], 4), "an epoch from 0 to 3"),
+        (lambda made: made.landscape(0, size=0), "size must be"),
+    ],
+)
+def test_bad_questions_are_one_sentence(ask: Callable[[travel.Movie], Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        ask(movie())
+
+
+def test_a_movie_alone_knows_its_width(tmp_path: Path) -> None:
+    movie().save(tmp_path)
+    with pytest.raises(UsageError, match=r"of shape \(n, 8\)"):
+        travel.load(tmp_path).project(FRAMES[0][:, :7], 0)
+
+
+def test_a_bar_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    np.testing.assert_array_equal(movie(progress=True).positions, movie().positions)
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+# heads -------------------------------------------------------------------------------------
+
+
+def test_heads_may_be_given_by_epoch() -> None:
+    by_epoch = list(zip(*HEADS, strict=True))
+    np.testing.assert_array_equal(
+        movie(heads=by_epoch).landscape(2, 16).classes, movie().landscape(2, 16).classes
+    )
+
+
+def test_a_function_may_give_tensors_that_want_gradients() -> None:
+    torch = pytest.importorskip("torch")
+    weights = torch.tensor(HEADS[0], dtype=torch.float32, requires_grad=True)
+    made = movie(heads=lambda x, epoch: torch.from_numpy(x) @ weights[epoch].T)
+    np.testing.assert_array_equal(made.landscape(2, 16).classes, movie().landscape(2, 16).classes)
+    tensors = weights, torch.zeros(4, 3, requires_grad=True)
+    given = travel.build(torch.from_numpy(FRAMES).requires_grad_(), heads=tensors, method="pca")
+    np.testing.assert_array_equal(given.positions, made.positions)
+
+
+def test_a_function_that_changes_its_mind_is_told() -> None:
+    with pytest.raises(UsageError, match=r"gave \(8, 5\) at epoch 2"):
+        movie(heads=lambda x, epoch: np.zeros((len(x), 5 if epoch == 2 else 3)))
+
+
+# sets of labels ----------------------------------------------------------------------------
+
+
+def several(labels: int) -> travel.Movie:
+    weights = np.random.default_rng(3).normal(size=(4, labels, 8))
+    return movie(heads=(weights, np.zeros((4, labels))), labels=None, kind="multilabel")
+
+
+@pytest.mark.parametrize("labels", [3, 8, 10, 40, 70])
+def test_numbers_of_a_multilabel_landscape_stand_for_sets(labels: int) -> None:
+    made = several(labels)
+    picture, table = made.landscape(3, 24), made.label_sets
+    assert table is not None
+    assert made.heads is not None
+    assert picture.classes.dtype == np.uint8
+    assert table.shape == (min(len(table), 256), min(labels, 62))
+    logits = made.heads.logits(made.invert(grid(made.extent, 24), 3), 3)
+    said = logits[:, :62] > 0
+    numbers = picture.classes.ravel()
+    known = numbers < len(table)
+    np.testing.assert_array_equal(table[numbers[known]], said[known])
+    assert (numbers[~known] == 255).all()
+    listed = {row.tobytes() for row in table}
+    assert not any(row.tobytes() in listed for row in said[~known])
+    assert known.all() or labels > 8
+    assert known.any()
+
+
+def test_frequent_sets_come_first_and_numbers_last(tmp_path: Path) -> None:
+    made = several(10)
+    assert made.heads is not None
+    every = np.concatenate([made.heads.logits(frame, at) > 0 for at, frame in enumerate(FRAMES)])
+    table = made.label_sets
+    assert table is not None
+    often = [(every == row).all(axis=1).sum() for row in table]
+    assert often == sorted(often, reverse=True)
+    made.save(tmp_path)
+    again = travel.load(tmp_path, FRAMES, made.heads)
+    weights = np.random.default_rng(4).normal(size=(10, 8))
+    longer = again.extended(FRAMES[3] * 2, (weights, np.zeros(10)))
+    assert longer.label_sets is not None
+    np.testing.assert_array_equal(longer.label_sets[: len(table)], table)
+    assert len(longer.label_sets) > len(table)
+
+
+@pytest.mark.parametrize(("classes", "kind"), [(256, np.uint8), (257, np.uint16)])
+def test_many_classes_are_told_apart(classes: int, kind: type) -> None:
+    weights = np.zeros((4, classes, 8))
+    biases = np.zeros((4, classes))
+    biases[:, -1] = 1.0
+    picture = movie(heads=(weights, biases)).landscape(0, 4)
+    assert picture.classes.dtype == kind
+    assert (picture.classes == classes - 1).all()
+    assert movie().label_sets is None
+
+
+# order -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["trema", "pca", "dvi", "timevis"])
+def test_permuted_samples_have_permuted_positions(method: str) -> None:
+    mixed = np.random.default_rng(5).permutation(90)
+    frames = FRAMES.copy()
+    frames[:, 7], frames[:, 50] = frames[:, 20], frames[:, 20]  # copies
+    frames[1, 3, 0] = np.nan
+    options: Any = {} if method in ("trema", "pca") else {"passes": 1}
+    made = travel.build(frames, heads=HEADS, method=method, **options)
+    other = travel.build(frames[:, mixed], heads=HEADS, method=method, **options)
+    np.testing.assert_array_equal(other.positions, made.positions[:, mixed])
+    np.testing.assert_array_equal(made.positions[:, 7], made.positions[:, 20])
+    new = np.random.default_rng(6).normal(size=(20, 8)).astype(np.float32)
+    np.testing.assert_array_equal(other.project(new, 2), made.project(new, 2))
+    np.testing.assert_array_equal(other.landscape(2, 16).classes, made.landscape(2, 16).classes)
+    if method in ("trema", "pca"):
+        head = CENTRES * 3, np.zeros(3)
+        longer = made.extended(frames[3] * 2, head)
+        mixed_longer = other.extended(frames[3][mixed] * 2, head)
+        np.testing.assert_array_equal(mixed_longer.positions, longer.positions[:, mixed])
+
+
+#: One sample is finite at the third epoch.
+ONE_LEFT = FRAMES.copy()
+ONE_LEFT[2, 1:] = np.nan
+#: Heads by epoch, of which the third lost a class.
+UNEQUAL = [(CENTRES[: 2 if epoch == 2 else 3], np.zeros(3)) for epoch in range(4)]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +369,20 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
         (FRAMES, {"heads": 3}, "heads must be"),
         (FRAMES, {"method": "tsne"}, "expected a method"),
         (FRAMES, {"labels": [1, 2]}, "expected 90 labels"),
-        (np.full((2, 5, 3), np.nan), {}, "no representation is finite"),
+        (np.full((2, 5, 3), np.nan), {}, "no representation is finite at epochs 0, 1: leave them"),
+        (ONE_LEFT, {"epochs": [1, 2, 4, 8]}, "fewer than two .* at epoch 4: leave it out"),
+        (FRAMES, {"foo": 1}, "'pca' has no options but got 'foo'"),
+        (FRAMES, {"method": "trema", "neighbors": 5}, "did you mean 'neighbours'"),
+        (FRAMES, {"method": "dvi", "passes": "many"}, "passes must be a whole number"),
+        (FRAMES, {"seed": -1}, "seed must be"),
+        (FRAMES, {"epochs": [0.5, 1, 2, 3]}, "expected whole numbers of epochs"),
+        (FRAMES, {"labels": [object()] * 90}, "labels that are numbers or strings"),
+        (FRAMES, {"kind": "sofmax"}, "expected a kind of"),
+        (FRAMES, {"heads": HEADS, "kind": "sigmoid"}, "needs one output"),
+        (FRAMES, {"heads": UNEQUAL}, r"at epoch 0 and .* at epoch 2"),
+        (FRAMES, {"heads": ([[1.0], [1.0, 2.0]], [1.0])}, "of unequal shapes"),
+        (3, {}, "sequence of arrays"),
+        ([[[1.0], [1.0, 2.0]]], {}, "rows of unequal lengths"),
     ],
 )
 def test_bad_input_is_one_sentence(frames: Any, options: dict[str, Any], words: str) -> None:

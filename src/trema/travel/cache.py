@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trema.core.errors import UsageError
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -30,21 +33,35 @@ class Cache:
         if self._folder is None:
             return None
         try:
-            with np.load(self._folder / f"{name}.npz", allow_pickle=False) as kept:
+            path = self._folder / f"{name}.npz"
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 return {part: kept[part] for part in kept.files}
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
             return None
 
     def put(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep arrays under a name; written beside and renamed, so never seen by half."""
+        """Keep arrays under a name; written beside and renamed, so never seen by half.
+
+        Arrays of objects are refused, because they would be pickled.
+        """
         if self._folder is None:
             return
+        for which, array in arrays.items():
+            if array.dtype.hasobject:
+                raise UsageError(
+                    f"{which} are Python objects, which are not written: give numbers or strings"
+                )
         self._folder.mkdir(parents=True, exist_ok=True)
         target = self._folder / f"{name}.npz"
         part = target.with_suffix(f".{os.getpid()}.part")
         with part.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy types allow_pickle only
         part.replace(target)
+
+    def clear(self) -> None:
+        """Remove what is kept under this key."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def key_of(*parts: object) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,15 +39,8 @@ class Frames:
     """
 
     def __init__(self, representations: ArrayLike | Sequence[ArrayLike]) -> None:
-        self._arrays = [_frame(array, at) for at, array in enumerate(_listed(representations))]
-        if not self._arrays:
-            raise UsageError("expected the representations of at least one epoch but got none")
-        shapes = {array.shape for array in self._arrays}
-        if len(shapes) > 1:
-            raise UsageError(
-                "every epoch must hold the same samples and features, but the shapes are "
-                + ", ".join(str(array.shape) for array in self._arrays)
-            )
+        arrays = [_frame(array, at) for at, array in enumerate(_listed(representations))]
+        self._arrays = _alike(arrays)
         self.samples, self.width = self._arrays[0].shape
         if self.samples < 2 or self.width < 1:
             raise UsageError(
@@ -53,6 +48,7 @@ class Frames:
                 f"but got shape {self._arrays[0].shape}"
             )
         self._finite = np.stack([_finite(array) for array in self._arrays])
+        self._order: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self._arrays)
@@ -69,6 +65,8 @@ class Frames:
 
     def read(self, epoch: int) -> NDArray[np.float32]:
         """The frame of an epoch in float32, of shape (sample, D); rows not finite are zeros."""
+        if self._order is not None:
+            return self.rows(epoch, np.arange(self.samples))
         frame = np.asarray(self._arrays[epoch], dtype=np.float32)
         bad = ~self._finite[epoch]
         if bad.any():
@@ -76,18 +74,65 @@ class Frames:
             frame[bad] = 0.0
         return frame
 
+    def part(self, epoch: int, start: int, stop: int) -> NDArray[np.float32]:
+        """Rows that stand beside each other, as ``read`` gives them."""
+        return self.rows(epoch, np.arange(start, min(stop, self.samples)))
+
     def rows(self, epoch: int, which: NDArray[np.int64]) -> NDArray[np.float32]:
         """Some rows of a frame in float32, as ``read`` gives them."""
-        rows = np.asarray(self._arrays[epoch][which], dtype=np.float32)
+        places = which if self._order is None else self._order[which]
+        frame = self._arrays[epoch]
+        if (
+            isinstance(frame, np.memmap)
+            and self._order is not None
+            and 2 * len(places) > len(frame)
+        ):
+            frame = np.array(frame)  # one read from front to end, not one a row all over the file
+        rows = np.asarray(frame[places], dtype=np.float32)
         rows[~self._finite[epoch][which]] = 0.0
         return rows
 
     def appended(self, representation: ArrayLike) -> Frames:
-        """These frames and one more epoch after them."""
-        return Frames([*self._arrays, representation])
+        """These frames and one more epoch after them; the others are not read again."""
+        if self._order is not None:
+            raise ValueError("append to the frames as given, then order them")
+        frame = _frame(representation, len(self))
+        result = copy(self)
+        result._arrays = _alike([*self._arrays, frame])
+        result._finite = np.concatenate([self._finite, _finite(frame)[None]])
+        return result
+
+    def ordered(self, order: NDArray[np.int64]) -> Frames:
+        """The same frames with sample ``order[i]`` as sample i; nothing is copied."""
+        result = copy(self)
+        result._order = order if self._order is None else self._order[order]
+        result._finite = self._finite[:, order]
+        return result
+
+
+def plain(array: Any) -> Any:
+    """A tensor as an array: without its gradient, on the CPU. Anything else as it is."""
+    if hasattr(array, "detach"):
+        array = array.detach()
+        array = array.float() if str(array.dtype) == "torch.bfloat16" else array
+        return array.cpu().numpy()
+    return array
+
+
+def _alike(arrays: list[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
+    """The arrays, when there are some and all are of one shape."""
+    if not arrays:
+        raise UsageError("expected the representations of at least one epoch but got none")
+    if len({array.shape for array in arrays}) > 1:
+        raise UsageError(
+            "every epoch must hold the same samples and features, but the shapes are "
+            + ", ".join(str(array.shape) for array in arrays)
+        )
+    return arrays
 
 
 def _listed(representations: ArrayLike | Sequence[ArrayLike]) -> list[ArrayLike]:
+    representations = plain(representations)
     if isinstance(representations, np.ndarray):
         if representations.ndim != 3:
             raise UsageError(
@@ -95,11 +140,21 @@ def _listed(representations: ArrayLike | Sequence[ArrayLike]) -> list[ArrayLike]
                 f"but got {representations.shape}"
             )
         return list(representations)
-    return list(representations)  # type: ignore[arg-type]  # a sequence of arrays
+    if not isinstance(representations, Iterable):
+        raise UsageError(
+            "expected representations of shape (epoch, sample, D), or a sequence of arrays "
+            f"(sample, D), but got {type(representations).__name__}"
+        )
+    return list(representations)
 
 
 def _frame(array: ArrayLike, epoch: int) -> NDArray[np.floating]:
-    frame = array if isinstance(array, np.ndarray) else np.asarray(array)
+    try:
+        frame: NDArray[Any] = np.asanyarray(plain(array))  # a memory map stays one
+    except ValueError:  # lists of unequal lengths
+        raise UsageError(
+            f"epoch {epoch}: expected numbers of shape (sample, D) but got rows of unequal lengths"
+        ) from None
     if frame.ndim != 2 or frame.dtype.kind not in "fiub":
         raise UsageError(
             f"epoch {epoch}: expected numbers of shape (sample, D) "

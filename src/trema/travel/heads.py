@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trema.core.errors import UsageError
+from trema.travel.frames import plain
 
 Floats = NDArray[np.float32]
 #: softmax: one class of several; sigmoid: one logit, two classes; multilabel: a logit a label.
 Kind = Literal["softmax", "sigmoid", "multilabel"]
+_KINDS = ("softmax", "sigmoid", "multilabel")
 
 
 class Heads(Protocol):
@@ -59,29 +61,37 @@ class CallableHeads:
     kind: Kind
 
     def logits(self, x: Floats, epoch: int) -> Floats:
-        result = np.asarray(self.call(x, epoch), dtype=np.float32)
-        return result[:, None] if result.ndim == 1 else result
+        result = np.asarray(plain(self.call(x, epoch)), dtype=np.float32)
+        result = result[:, None] if result.ndim == 1 else result
+        if result.shape != (len(x), self.outputs):
+            raise UsageError(
+                f"heads(x, epoch) must give logits of shape ({len(x)}, {self.outputs}) as at the "
+                f"first epoch but gave {result.shape} at epoch {epoch}"
+            )
+        return result
 
 
 def heads_of(
     heads: Any, *, epochs: int, width: int, probe: Floats, kind: Kind | None = None
 ) -> Heads | None:
-    """The heads a caller gave: None, Heads, a pair of arrays, or a function.
+    """The heads a caller gave: None, Heads, a pair of arrays, a pair an epoch, or a function.
 
     ``probe`` is a few representations (n, D) with which a function is tried. ``kind`` is
     *softmax* for several outputs and *sigmoid* for one unless it is said.
     """
+    if kind is not None and kind not in _KINDS:
+        raise UsageError(f"expected a kind of {', '.join(_KINDS)} but got {kind!r}")
     if heads is None or isinstance(heads, (LinearHeads, CallableHeads)):
         return heads
     if callable(heads):
-        tried = np.asarray(heads(probe, 0))
+        tried = np.asarray(plain(heads(probe, 0)))
         if tried.ndim not in (1, 2) or len(tried) != len(probe):
             raise UsageError(
                 f"heads(x, epoch) must give logits of shape (n, class) for x of shape "
                 f"{probe.shape} but gave {tried.shape}"
             )
         outputs = 1 if tried.ndim == 1 else tried.shape[1]
-        return CallableHeads(heads, outputs, kind or _kind(outputs))
+        return CallableHeads(heads, outputs, _kind(outputs, kind))
     weights, biases = _arrays(heads)
     if weights.ndim != 3 or weights.shape[0] != epochs or weights.shape[2] != width:
         raise UsageError(
@@ -93,14 +103,35 @@ def heads_of(
             f"expected head biases of shape (epoch, class) = {weights.shape[:2]} "
             f"but got {biases.shape}"
         )
-    return LinearHeads(weights, biases, kind or _kind(weights.shape[1]))
+    return LinearHeads(weights, biases, _kind(weights.shape[1], kind))
 
 
-def _kind(outputs: int) -> Kind:
-    return "sigmoid" if outputs == 1 else "softmax"
+def one_more(heads: Heads | None, head: Any, epochs: int, width: int) -> Heads | None:
+    """The heads and ``head``, the (weights, biases) of the last of ``epochs``.
+
+    A function knows that epoch by itself.
+    """
+    if not isinstance(heads, LinearHeads):
+        return heads
+    if head is None:
+        raise UsageError("expected head=(weights, biases) of the new epoch but got none")
+    before = list(zip(heads.weights, heads.biases, strict=True))
+    probe = np.zeros((2, width), dtype=np.float32)
+    return heads_of([*before, head], epochs=epochs, width=width, probe=probe, kind=heads.kind)
+
+
+def _kind(outputs: int, said: Kind | None) -> Kind:
+    if said in ("softmax", "sigmoid") and (said == "sigmoid") != (outputs == 1):
+        raise UsageError(
+            f"kind {said!r} needs {'one output' if said == 'sigmoid' else 'several outputs'} "
+            f"but the head has {outputs}; several sigmoids are 'multilabel'"
+        )
+    return said or ("sigmoid" if outputs == 1 else "softmax")
 
 
 def _arrays(heads: Any) -> tuple[Floats, Floats]:
+    if isinstance(heads, Sequence) and len(heads) and all(_is_head(head) for head in heads):
+        heads = _by_epoch([tuple(map(plain, head)) for head in heads])
     if not (isinstance(heads, Sequence) and len(heads) == 2):
         raise UsageError(
             "heads must be (weights, biases) of the last layer, or a function "
@@ -113,7 +144,35 @@ def _arrays(heads: Any) -> tuple[Floats, Floats]:
 
 
 def _stacked(part: ArrayLike) -> Floats:
-    return np.ascontiguousarray(np.asarray(part), dtype=np.float32)
+    try:
+        return np.ascontiguousarray(np.asarray(plain(part)), dtype=np.float32)
+    except (TypeError, ValueError):
+        raise UsageError(
+            "heads must be (weights of shape (epoch, class, D), biases of shape (epoch, class)) "
+            "but they are of unequal shapes or no numbers"
+        ) from None
+
+
+def _is_head(head: Any) -> bool:
+    """Whether this is the (weights (class, D), biases (class,)) of one epoch."""
+    if not isinstance(head, (tuple, list)) or len(head) != 2:
+        return False
+    try:
+        return [np.ndim(plain(part)) for part in head] == [2, 1]
+    except ValueError:  # lists of unequal lengths
+        return False
+
+
+def _by_epoch(heads: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
+    """Weights and biases of heads given epoch by epoch."""
+    shapes = [tuple(np.shape(part) for part in head) for head in heads]
+    for epoch, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            raise UsageError(
+                f"every epoch must have a head of the same shape, but weights and biases are "
+                f"{shapes[0]} at epoch 0 and {shape} at epoch {epoch}"
+            )
+    return [weights for weights, _ in heads], [biases for _, biases in heads]
 
 
 def probabilities(logits: ArrayLike, kind: Kind) -> Floats:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trema.core.errors import NotFound, UsageError
+from trema.core.errors import UsageError
+from trema.travel import heads as outputs
+from trema.travel import saved
 from trema.travel.cache import Cache, key_of
-from trema.travel.frames import Excluded, Frames
+from trema.travel.content import content_order, sample_keys
+from trema.travel.frames import Excluded, Frames, plain
+from trema.travel.given import (
+    enough,
+    epochs_of,
+    labels_of,
+    next_epoch,
+    numbers_of,
+    options_of,
+    seed_of,
+)
 from trema.travel.heads import Heads, Kind, heads_of
-from trema.travel.landscape import Extent, Landscape, extent_of, paint
+from trema.travel.landscape import Extent, LabelSets, Landscape, extent_of, paint
 from trema.travel.progress import reporter
 from trema.travel.visualizers.base import METHODS, Floats, Placed, Projector, module_of
 
-_FORMAT = 1
 _ROWS = 16_384
 
 
@@ -40,6 +51,10 @@ class Movie:
         heads: Heads | None = None,
         labels: NDArray[Any] | None = None,
         epochs: Sequence[int] | None = None,
+        width: int | None = None,
+        order: NDArray[np.int64] | None = None,
+        sets: NDArray[np.int64] | None = None,
+        parts: Cache | None = None,
     ) -> None:
         self.positions = positions
         self.projector = projector
@@ -50,6 +65,11 @@ class Movie:
         self.labels = labels
         self.epochs = list(range(len(positions))) if epochs is None else list(epochs)
         self.extent: Extent = extent_of(positions)
+        self._width = width if frames is None else frames.width
+        self._order = order  # of the samples where the projector was fitted
+        self._known_sets = sets
+        self._sets: LabelSets | None = None
+        self._parts = parts
         self._painted: dict[tuple[int, int], tuple[Landscape, NDArray[np.bool_]]] = {}
 
     def __repr__(self) -> str:
@@ -67,10 +87,13 @@ class Movie:
 
         Rows that are not finite give NaN.
         """
-        rows = np.asarray(x, dtype=np.float32)
+        rows = numbers_of(x, "representations (n, D)")
         self._known(epoch)
-        if rows.ndim != 2:
-            raise UsageError(f"expected representations of shape (n, D) but got {rows.shape}")
+        width = self._width
+        if rows.ndim != 2 or width not in (None, rows.shape[1]):
+            raise UsageError(
+                f"expected representations of shape (n, {width or 'D'}) but got {rows.shape}"
+            )
         result = np.full((len(rows), 2), np.nan, dtype=np.float32)
         finite = np.asarray(np.all(np.isfinite(rows), axis=1))
         for at in range(0, len(rows), _ROWS):
@@ -81,10 +104,12 @@ class Movie:
 
     def invert(self, xy: ArrayLike, epoch: int) -> Floats:
         """Representations (n, D) at positions (n, 2) of the canvas of an epoch."""
-        places = np.asarray(xy, dtype=np.float32)
+        places = numbers_of(xy, "positions (n, 2)")
         self._known(epoch)
         if places.ndim != 2 or places.shape[1] != 2:
             raise UsageError(f"expected positions of shape (n, 2) but got {places.shape}")
+        if not np.isfinite(places).all():
+            raise UsageError("expected positions that are finite but some are NaN or infinite")
         return self.projector.invert(places, self._at(epoch))
 
     def landscape(self, epoch: int, size: int = 256) -> Landscape:
@@ -95,13 +120,29 @@ class Movie:
         """Where the two best classes stand close to each other, of shape (size, size)."""
         return self._paint(epoch, size)[1]
 
+    @property
+    def label_sets(self) -> NDArray[np.bool_] | None:
+        """Which labels (number, label) each number of a multi-label landscape stands for.
+
+        None for other heads. A number beyond the table (255) is any set that has none of its
+        own: of more than 8 labels, the 255 that are most frequent among the samples have one.
+        """
+        sets = self._label_sets()
+        return None if sets is None else sets.table
+
     def extended(
-        self, representation: ArrayLike, head: Any = None, *, progress: Any = False
+        self,
+        representation: ArrayLike,
+        head: Any = None,
+        *,
+        epoch: int | None = None,
+        progress: Any = False,
     ) -> Movie:
         """This movie and one more epoch; the epochs before it stay exactly as they are.
 
         ``head`` is (weights (class, D), biases (class,)) of the new epoch, and is not needed
-        when heads were given as a function.
+        when heads were given as a function. ``epoch`` is its own number; by default as far from
+        the last as that is from the one before.
         """
         if self.frames is None:
             raise UsageError("a movie loaded without its representations cannot be extended")
@@ -110,11 +151,16 @@ class Movie:
                 f"method {self.method!r} fits all epochs together: build the movie anew, "
                 "or use the method 'trema'"
             )
+        epochs = [*self.epochs, next_epoch(self.epochs, epoch)]
         frames = self.frames.appended(representation)
-        heads = _with_head(self.heads, head, frames)
+        enough(frames, epochs, since=len(self.epochs))
+        heads = outputs.one_more(self.heads, head, len(frames), frames.width)
+        ordered = frames if self._order is None else frames.ordered(self._order)
         with reporter(progress) as report:
-            projector = self.projector.extended(frames, heads, report=report)
-        positions = np.concatenate([self.positions, _last_frame(projector, frames)[None]])
+            projector = self.projector.extended(ordered, heads, report=report)
+        last = _frame(projector, ordered, len(frames) - 1)
+        last = last if self._order is None else last[np.argsort(self._order)]
+        positions = np.concatenate([self.positions, last[None]])
         return Movie(
             positions,
             projector,
@@ -123,26 +169,37 @@ class Movie:
             frames=frames,
             heads=heads,
             labels=self.labels,
-            epochs=[*self.epochs, self.epochs[-1] + 1],
+            epochs=epochs,
+            order=self._order,
+            sets=self._known_sets if self._sets is None else self._sets.codes,
         )
 
     def save(self, folder: str | Path) -> Path:
-        """Write the movie (not its representations) to a folder; nothing in it is pickled."""
+        """Write the movie (not its representations) to a folder; nothing in it is pickled.
+
+        The folder holds the old movie or the new one, never parts of both. What ``build`` kept
+        of finished parts is removed.
+        """
         folder = Path(folder)
-        cache = Cache(folder.parent, folder.name)
-        cache.put("projector", self.projector.state())
+        saved.write(folder, *self.packed())
+        if self._parts is not None:
+            self._parts.clear()
+        return folder
+
+    def packed(self) -> tuple[dict[str, Any], dict[str, Mapping[str, NDArray[Any]]]]:
+        """Plain values and sets of arrays from which ``unpacked`` makes the movie again."""
         arrays: dict[str, NDArray[Any]] = {"positions": self.positions}
-        if self.labels is not None:
-            arrays["labels"] = self.labels
-        cache.put("movie", arrays)
+        sets = self._known_sets if self._sets is None else self._sets.codes
+        for name, given in (("labels", self.labels), ("order", self._order), ("sets", sets)):
+            if given is not None:
+                arrays[name] = given
         about = {
-            "format": _FORMAT,
             "method": self.method,
             "seed": self.seed,
-            "epochs": self.epochs,
+            "epochs": [int(number) for number in self.epochs],
+            "width": self._width,
         }
-        (folder / "movie.json").write_text(json.dumps(about), encoding="utf-8")
-        return folder
+        return about, {"movie": arrays, "projector": self.projector.state()}
 
     def _known(self, epoch: int) -> None:
         count = len(self.positions)
@@ -162,8 +219,30 @@ class Movie:
             raise UsageError(f"size must be at least 1 but got {size}")
         at = (self._at(epoch), size)
         if at not in self._painted:
-            self._painted[at] = paint(self.projector, self.heads, at[0], self.extent, size)
+            self._painted[at] = paint(
+                self.projector, self.heads, at[0], self.extent, size, self._label_sets()
+            )
         return self._painted[at]
+
+    def _label_sets(self) -> LabelSets | None:
+        if self.heads is None or self.heads.kind != "multilabel":
+            return None
+        if self._sets is None:
+            self._sets = LabelSets.of(self.heads.outputs, self._predicted(), self._known_sets)
+        return self._sets
+
+    def _predicted(self) -> Iterator[NDArray[np.int64]]:
+        """Predictions (n,) of the samples, in parts of an epoch."""
+        assert self.heads is not None
+        for epoch, laid in enumerate(self.positions):
+            kept = np.flatnonzero(np.isfinite(laid[:, 0]))
+            for at in range(0, len(kept), _ROWS):
+                part = kept[at : at + _ROWS]
+                if self.frames is not None:
+                    rows = self.frames.rows(epoch, part)
+                else:
+                    rows = self.projector.invert(laid[part], epoch)
+                yield outputs.predicted(self.heads.logits(rows, epoch), self.heads.kind)
 
 
 def build(
@@ -181,6 +260,9 @@ def build(
     **options: Any,
 ) -> Movie:
     """Lay a training run on a canvas.
+
+    Samples are laid out in an order that comes from what they hold: permuting them permutes
+    their positions and changes no bit of them, and copies share a place.
 
     Parameters
     ----------
@@ -202,44 +284,47 @@ def build(
     Raises
     ------
     UsageError
-        When shapes do not fit, or nothing is finite.
+        When shapes do not fit, fewer than two samples of an epoch are finite, or the method has
+        no such option.
     MissingExtra
         When the method needs a package that is not installed.
     """
     frames = Frames(representations)
-    if not frames.finite.any(axis=1).all():
-        empty = np.flatnonzero(~frames.finite.any(axis=1)).tolist()
-        raise UsageError(f"no representation is finite at epochs {empty}; leave them out")
-    if epochs is not None and len(epochs) != len(frames):
-        raise UsageError(f"expected {len(frames)} numbers of epochs but got {len(epochs)}")
-    given = None if labels is None else np.asarray(labels)
-    if given is not None and len(given) != frames.samples:
-        raise UsageError(f"expected {frames.samples} labels but got {len(given)}")
-    probe = frames.rows(0, np.arange(min(4, frames.samples)))
-    outputs = heads_of(heads, epochs=len(frames), width=frames.width, probe=probe, kind=kind)
+    numbers = epochs_of(epochs, len(frames))
+    enough(frames, numbers)
+    given = labels_of(labels, frames.samples)
+    seed = seed_of(seed)
     module = module_of(method)
-    key = key_of(method, seed, sorted(options.items()), *_content(frames, outputs))
+    options = options_of(module, method, options)
+    probe = frames.rows(0, np.arange(min(4, frames.samples)))
+    head = heads_of(heads, epochs=len(frames), width=frames.width, probe=probe, kind=kind)
+    keys = sample_keys(frames)
+    order = content_order(keys)
+    ordered = frames.ordered(order)
+    content = hashlib.blake2b(keys[order].tobytes()).hexdigest()
+    made_of = key_of(
+        method, module.VERSION, seed, sorted(options.items()), content, *_heads(ordered, head)
+    )
+    cache = Cache(None if folder is None else Path(folder), made_of)
     with reporter(progress) as report:
         projector = module.fit(
-            frames,
-            outputs,
-            seed=seed,
-            device=device,
-            report=report,
-            cache=Cache(None if folder is None else Path(folder), key),
-            **options,
+            ordered, head, seed=seed, device=device, report=report, cache=cache, **options
         )
         report("placing the samples", 1.0)
-    positions = np.stack([_frame(projector, frames, epoch) for epoch in range(len(frames))])
+    laid = np.stack([_frame(projector, ordered, epoch) for epoch in range(len(frames))])
+    positions = np.empty_like(laid)
+    positions[:, order] = laid
     return Movie(
         positions,
         projector,
         method=method,
         seed=seed,
         frames=frames,
-        heads=outputs,
+        heads=head,
         labels=given,
-        epochs=epochs,
+        epochs=numbers,
+        order=order,
+        parts=cache,
     )
 
 
@@ -256,47 +341,73 @@ def load(
     ------
     NotFound
         When the folder holds no movie.
+    UsageError
+        When it is damaged, or was made from other samples, epochs or features.
     """
-    folder = Path(folder)
-    cache = Cache(folder.parent, folder.name)
-    arrays, state = cache.get("movie"), cache.get("projector")
-    try:
-        about = json.loads((folder / "movie.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        about = None
-    if arrays is None or state is None or not isinstance(about, dict):
-        raise NotFound(f"no movie in {folder}")
-    if about.get("format") != _FORMAT or about.get("method") not in METHODS:
-        raise UsageError(f"{folder} was written by another version of Trema: build it anew")
+    about, parts = saved.read(Path(folder))
     frames = None if representations is None else Frames(representations)
-    positions = arrays["positions"]
-    width = frames.width if frames else _width(heads)
+    try:
+        return unpacked(about, parts, frames, heads, kind)
+    except (KeyError, TypeError, AttributeError):
+        raise UsageError(
+            f"{folder} was written by another version of Trema: build it anew"
+        ) from None
+
+
+def unpacked(
+    about: Mapping[str, Any],
+    parts: Mapping[str, Mapping[str, NDArray[Any]]],
+    frames: Frames | None,
+    heads: Any = None,
+    kind: Kind | None = None,
+) -> Movie:
+    """The movie of what ``Movie.packed`` gave."""
+    arrays, method = parts["movie"], about["method"]
+    if method not in METHODS:
+        raise UsageError(f"the movie was made by an unknown method {method!r}: build it anew")
+    positions, order = arrays["positions"], arrays.get("order")
+    width = about.get("width") or (frames.width if frames else _width(heads))
+    if frames is not None and (len(frames), frames.samples, frames.width) != (
+        *positions.shape[:2],
+        width,
+    ):
+        raise UsageError(
+            f"the movie was made from representations of shape ({positions.shape[0]}, "
+            f"{positions.shape[1]}, {width}) but these are of shape ({len(frames)}, "
+            f"{frames.samples}, {frames.width}): give those, or build it anew"
+        )
     probe = np.zeros((2, max(width, 1)), dtype=np.float32)
-    outputs = heads_of(heads, epochs=len(positions), width=width, probe=probe, kind=kind)
-    projector = module_of(about["method"]).restore(state, frames, outputs)
+    head = heads_of(heads, epochs=len(positions), width=width, probe=probe, kind=kind)
+    ordered = frames if frames is None or order is None else frames.ordered(order)
     return Movie(
         positions,
-        projector,
-        method=about["method"],
+        module_of(method).restore(parts["projector"], ordered, head),
+        method=method,
         seed=int(about["seed"]),
         frames=frames,
-        heads=outputs,
+        heads=head,
         labels=arrays.get("labels"),
-        epochs=about["epochs"],
+        epochs=epochs_of(about["epochs"], len(positions)),
+        width=width or None,
+        order=order,
+        sets=arrays.get("sets"),
     )
 
 
 def _width(heads: Any) -> int:
-    return int(np.shape(heads[0])[-1]) if isinstance(heads, Sequence) and len(heads) == 2 else 0
+    """The features that a pair of weights and biases takes; 0 when nothing says."""
+    try:
+        return int(np.shape(plain(heads[0]))[-1])
+    except (TypeError, IndexError, ValueError):
+        return 0
 
 
-def _content(frames: Frames, heads: Heads | None) -> list[Any]:
-    """What a movie is made from, by a few rows of each frame."""
-    some = np.linspace(0, frames.samples - 1, min(frames.samples, 64)).astype(np.int64)
-    rows = [frames.rows(epoch, some) for epoch in range(len(frames))]
-    probe = rows[-1][:8]
-    logits = [] if heads is None else [heads.logits(probe, e) for e in range(len(frames))]
-    return [frames.samples, *rows, *logits]
+def _heads(frames: Frames, heads: Heads | None) -> list[Floats]:
+    """What the heads say of a few samples at each epoch."""
+    if heads is None:
+        return []
+    some = np.linspace(0, frames.samples - 1, min(frames.samples, 8)).astype(np.int64)
+    return [heads.logits(frames.rows(epoch, some), epoch) for epoch in range(len(frames))]
 
 
 def _frame(projector: Projector, frames: Frames, epoch: int) -> Floats:
@@ -309,27 +420,3 @@ def _frame(projector: Projector, frames: Frames, epoch: int) -> Floats:
         part = kept[at : at + _ROWS]
         result[part] = projector.project(frames.rows(epoch, part), epoch)
     return result
-
-
-def _last_frame(projector: Projector, frames: Frames) -> Floats:
-    return _frame(projector, frames, len(frames) - 1)
-
-
-def _with_head(heads: Heads | None, head: Any, frames: Frames) -> Heads | None:
-    from trema.travel.heads import LinearHeads
-
-    if not isinstance(heads, LinearHeads):
-        return heads
-    if head is None:
-        raise UsageError("expected head=(weights, biases) of the new epoch but got none")
-    weights, biases = (np.asarray(part, dtype=np.float32) for part in head)
-    return heads_of(
-        (
-            np.concatenate([heads.weights, weights[None]]),
-            np.concatenate([heads.biases, biases[None]]),
-        ),
-        epochs=len(frames),
-        width=frames.width,
-        probe=np.zeros((2, frames.width), dtype=np.float32),
-        kind=heads.kind,
-    )

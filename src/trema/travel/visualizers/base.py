@@ -3,7 +3,9 @@
 A visualizer is a module with a function ``fit(frames, heads, *, seed, device, report, cache,
 **options)`` that gives a :class:`Projector`, and a function ``restore(state, frames, heads)`` that
 makes it again; frames and heads may be None there. Options are keyword arguments of ``fit`` with
-defaults, so that ``build(..., method=..., **options)`` can name them. A projector is
+defaults, or the fields of a dataclass ``Options``, so that ``build(..., method=..., **options)``
+can name them. ``VERSION`` changes when results do. Frames come in an order that the samples'
+contents decide, so that a method need not care how they stood. A projector is
 deterministic: with one seed and one device, fitting twice gives the same numbers.
 """
 

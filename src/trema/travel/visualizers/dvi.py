@@ -35,6 +35,9 @@ from trema.travel.visualizers.base import Floats, Report
 #: Hidden layers on each side.
 _HIDDEN = 4
 
+#: Changes when the same input gives another result, so that parts kept before are not taken.
+VERSION = 1
+
 
 @dataclass(frozen=True)
 class Options:

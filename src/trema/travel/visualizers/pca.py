@@ -22,6 +22,9 @@ from trema.travel.visualizers.base import Floats, Report
 #: Rows of a frame that the directions are computed from; 5,000 give them to a few per cent.
 _ROWS = 5000
 
+#: Changes when the same input gives another result, so that parts kept before are not taken.
+VERSION = 1
+
 
 @dataclass(frozen=True)
 class PcaProjector:

@@ -45,6 +45,9 @@ from trema.travel.visualizers.base import Floats, Report
 #: Hidden layers on each side (TimeVis: 3 or 4).
 _HIDDEN = 3
 
+#: Changes when the same input gives another result, so that parts kept before are not taken.
+VERSION = 1
+
 
 @dataclass(frozen=True)
 class Options:
