@@ -115,8 +115,6 @@ def page(recordings: Path, name: str) -> None:
             cost = json.loads(file.read_text(encoding="utf-8"))
             size, power = cell[COLUMN[kind]], "–"
             if before is not None:
-                power = (
-                    f"{math.log(cost['processor'] / before[1]) / math.log(size / before[0]):.2f}"
                 growth = math.log(cost["processor"] / before[1])
                 power = f"{growth / math.log(size / before[0]):.2f}"
             before = (size, cost["processor"])
