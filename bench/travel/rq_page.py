@@ -41,6 +41,11 @@ intentions and how long they are trusted were chosen on other networks than thes
 256 and 128 units, a smaller convolutional one) trained on the first 5,000 samples of the same three
 data sets, seed 0. Nothing was changed after the runs below, but the pictures are the same, so read
 the figures as those of a tuning half.
+
+The paper's detector as its text has it is given k = 30 clusters of every feature. Left at the
+threshold of the library it found 6 of locations and a single one of confidences, which spoke for
+us: its F1 on other data rose by 0.04 to 0.11 with 30. As its code has it, the threshold is the
+library's. The columns `paper` of recommendation ran before that.
 """
 
 

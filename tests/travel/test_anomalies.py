@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trema import travel
 from trema.core.errors import UsageError
 from trema.travel.abnormality import discovery_rate
-from trema.travel.clusters import paper_detector
+from trema.travel.clusters import Similarity, _tree, paper_detector
 from trema.travel.rarity import discoveries
 
 Movement = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -144,6 +144,23 @@ def test_permuting_samples_permutes_scores(seed: int) -> None:
     )
 
 
+@pytest.mark.parametrize("parity", ["cosine", "raw"])
+@pytest.mark.parametrize("seed", range(4))
+def test_parity_sees_neither_turns_nor_the_order_of_samples(parity: Any, seed: int) -> None:
+    places, logits = movement(200, seed)
+    plain = travel.anomalies(places, logits, parity=parity)
+    turn = np.array([[np.cos(0.7), -np.sin(0.7)], [np.sin(0.7), np.cos(0.7)]])
+    moved = (places @ turn.T + np.array([30.0, -8.0])).astype(np.float32)
+    order = np.random.default_rng(seed).permutation(200)
+    for other, expected in (
+        (travel.anomalies(moved, logits, parity=parity), plain.scores),
+        (travel.anomalies(places[:, order], logits[:, order], parity=parity), plain.scores[order]),
+    ):
+        # Birch decides row by row: rounding of float32 may send a few rows elsewhere.
+        assert np.isclose(other.scores, expected, atol=0.01).mean() >= 0.95
+    assert len(np.unique(plain.scores)) > 3
+
+
 @pytest.mark.parametrize("parity", [False, True])
 def test_a_copy_scores_like_its_twin(parity: bool) -> None:
     places, logits = movement(120, 10)
@@ -184,11 +201,30 @@ def test_the_papers_clusters() -> None:
     np.testing.assert_allclose(rated, [0.3, 0.7, 0.99], atol=1e-6)  # last: a cluster of one
 
 
-def test_subclusters_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trema.travel.clusters.SUBCLUSTERS", 40)
-    rows = np.random.default_rng(0).normal(size=(300, 12)).astype(np.float32)
-    _, seen = paper_detector({"velocity": rows}, "raw")
-    assert len(np.unique(seen["velocity"])) <= 30
+@pytest.mark.parametrize("width", [2, 12, 150])
+def test_subclusters_are_bounded_and_never_too_few_for_thirty_clusters(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many columns all distances are alike: a doubled threshold leaps from all rows to one."""
+    monkeypatch.setattr("trema.travel.clusters.SUBCLUSTERS", 60)
+    rows = np.random.default_rng(0).normal(size=(300, width)).astype(np.float32) * 9
+    assert 30 <= len(_tree(rows, lowered=False).subcluster_centers_) <= 60
+    detector, seen = paper_detector({"velocity": rows}, "raw")
+    assert len(detector.clusters["velocity"].centres) == 30
+    assert len(np.unique(seen["velocity"])) > 1
+
+
+def test_narrow_movements_have_thirty_clusters_by_the_text_and_one_by_the_code() -> None:
+    """Confidences point one way: with the library's threshold all are one cluster."""
+    rows = np.random.default_rng(0).uniform(0.8, 1, size=(300, 5)).astype(np.float32)
+    expected: dict[Similarity, int] = {"cosine": 30, "raw": 1}
+    for similarity, count in expected.items():
+        detector, _ = paper_detector({"confidence": rows}, similarity)
+        assert len(detector.clusters["confidence"].centres) == count
+    copies = np.repeat(rows[:4], 10, axis=0) * np.linspace(1, 2, 40, dtype=np.float32)[:, None]
+    detector, seen = paper_detector({"confidence": copies}, "cosine")
+    assert len(detector.clusters["confidence"].centres) == 4
+    np.testing.assert_allclose(seen["confidence"], 0.75)
 
 
 def test_discoveries_by_hand() -> None:

@@ -171,14 +171,15 @@ def anomalies(
             f"but got {int(series.usable.sum())}"
         )
     shape = (len(places), frames[0].shape[1])
+    keys = content_keys(frames)[series.usable]
     if parity:
         paper, clustered = paper_detector(
             {name: series.rows[name] for name in PAPER if name in series.rows},
             "cosine" if parity is True else parity,
+            content_order(keys),
         )
         judge = _Judge(paper, sort, origin, threshold, shape)
         return Anomalies(judge, judge.judged(series, _with_largest(clustered)))
-    keys = content_keys(frames)[series.usable]
     calm = None if held is None else _held_rows(held, sort, origin)
     detector, rated = {}, {}
     for name in (*series.rows, ""):
