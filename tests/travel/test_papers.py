@@ -81,6 +81,41 @@ def test_dvi_goes_on_where_it_was(tmp_path: Path) -> None:
     assert any("epoch 2" in what for what in seen)
 
 
+def test_timevis_goes_on_where_it_was(tmp_path: Path) -> None:
+    whole = movie("timevis")
+    trained = []
+
+    def stop(what: str, share: float) -> None:
+        if what == "training":
+            trained.append(share)
+        if len(trained) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        movie("timevis", folder=tmp_path, progress=stop)
+    seen: list[tuple[str, float]] = []
+    again = movie(
+        "timevis", folder=tmp_path, progress=lambda what, share: seen.append((what, share))
+    )
+    np.testing.assert_array_equal(again.positions, whole.positions)
+    assert seen[0] == ("training", trained[-1])  # neither the graphs nor three of the passes
+
+
+def test_timevis_goes_on_with_the_graphs_that_are_there(tmp_path: Path) -> None:
+    def stop(what: str, share: float) -> None:
+        if what == "epoch 2: neighbours":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        movie("timevis", folder=tmp_path, progress=stop, passes=1)
+    seen: list[str] = []
+    again = movie(
+        "timevis", folder=tmp_path, progress=lambda what, share: seen.append(what), passes=1
+    )
+    np.testing.assert_array_equal(again.positions, movie("timevis", passes=1).positions)
+    assert seen[0] == "epoch 2: neighbours"
+
+
 @pytest.mark.slow
 def test_dvi_takes_one_more_epoch() -> None:
     short = travel.build(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trema.travel.movie import Movie, build, load
     from trema.travel.recommend import Session, suggest
     from trema.travel.record.reader import Recording, open_recording
+    from trema.travel.runs import build_runs
 
 __all__ = [
     "Anomalies",
@@ -26,6 +27,7 @@ __all__ = [
     "Session",
     "anomalies",
     "build",
+    "build_runs",
     "features",
     "import_checkpoints",
     "load",
@@ -42,6 +44,7 @@ _HOMES = {
     "Session": "trema.travel.recommend",
     "anomalies": "trema.travel.abnormality",
     "build": "trema.travel.movie",
+    "build_runs": "trema.travel.runs",
     "features": "trema.travel.dynamics",
     "import_checkpoints": "trema.travel.checkpoints",
     "load": "trema.travel.movie",

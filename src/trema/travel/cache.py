@@ -58,6 +58,11 @@ class Cache:
             np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy types allow_pickle only
         part.replace(target)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a folder, so that what is put is kept."""
+        return self._folder is not None
+
     def clear(self) -> None:
         """Remove what is kept under this key."""
         if self._folder is not None:

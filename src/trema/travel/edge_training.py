@@ -16,6 +16,7 @@ from torch import Tensor
 from trema.travel.autoencoder import Autoencoder
 from trema.travel.graph import Edges
 from trema.travel.heads import Heads, LinearHeads
+from trema.travel.training_state import Keeper, packed, restored
 from trema.travel.visualizers.base import Floats
 
 #: 1 / (1 + a d^(2b)) for min_dist 0.1 and spread 1 (UMAP's curve fit).
@@ -102,18 +103,23 @@ def train(
     *,
     also: Callable[[], Tensor] | None = None,
     report: Callable[[float], None] = lambda share: None,
+    keeper: Keeper | None = None,
 ) -> list[float]:
     """Train in place; the loss of each pass.
 
     The strongest edge is drawn ``repeats`` times a pass, others in proportion, what is left of a
-    whole number by chance. ``also`` is a further loss of the weights.
+    whole number by chance. ``also`` is a further loss of the weights. With a ``keeper`` the
+    state is kept after each pass, and a training goes on from the state that is there.
     """
     device = vertices.rows.device
     first, second = (torch.from_numpy(part).to(device) for part in (edges.first, edges.second))
     often = torch.from_numpy(edges.weights / edges.weights.max(initial=1e-12) * repeats)
     optimizer = torch.optim.Adam(model.parameters(), schedule.rate)
-    losses: list[float] = []
-    for epoch in range(schedule.passes):
+    state = None if keeper is None else keeper.get()
+    losses = [] if state is None else restored(state, model, optimizer, draw)
+    for epoch in range(len(losses), schedule.passes):
+        if _settled(losses, schedule):
+            break
         report(epoch / schedule.passes)
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate_at(epoch)
@@ -128,8 +134,8 @@ def train(
             optimizer.step()
             total += loss.detach() * len(batch)
         losses.append(float(total) / max(1, len(drawn)))
-        if _settled(losses, schedule):
-            break
+        if keeper is not None:
+            keeper.put(packed(model, optimizer, draw, losses))
     return losses
 
 

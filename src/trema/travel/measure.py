@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from trema.core.errors import UsageError
 from trema.travel import metrics
 from trema.travel.boundary import SHARE, border_points
-from trema.travel.cache import Cache, key_of
+from trema.travel.cache import Arrays, Cache, key_of
 from trema.travel.frames import Frames
+from trema.travel.heads import Heads
 from trema.travel.metrics import Doubles
 from trema.travel.movie import Movie
 from trema.travel.nearest import Indices, nearest, overlap
+from trema.travel.parallel import mapped
 from trema.travel.progress import reporter
 from trema.travel.visualizers.base import Floats
 
@@ -25,6 +27,9 @@ from trema.travel.visualizers.base import Floats
 QUERIES = 5000
 #: Neighbours kept in a folder, so that k = 10, 15 and 20 need one search.
 _KEPT = 20
+
+#: Arrays of the two files in which the truth of an epoch is kept.
+_TRUTHS = (("near",), ("border", "close"))
 
 #: What is measured: name -> what it says; neighbours are counted up to k, neighbouring epochs to 5.
 MEASURES = {
@@ -105,6 +110,9 @@ def quality(
 ) -> Quality:
     """Measure how faithful a movie is, by the functions of :mod:`trema.travel.metrics`.
 
+    Neighbours of the epochs are found through joblib: ``joblib.parallel_config`` takes it to
+    other processes or machines.
+
     Parameters
     ----------
     k : neighbours that count
@@ -136,13 +144,14 @@ def quality(
     by_epoch = {name: np.full(len(frames), np.nan) for name in MEASURES}
     laid = []
     with reporter(progress) as report:
-        for epoch in range(len(frames)):
+        report("looking for neighbours", 0.0)
+        for epoch, seen in enumerate(truth.epochs()):
             report("measuring the movie", epoch / len(frames))
             rows = asked.rows(epoch, which)
             places = movie.project(rows, epoch) if unseen is not None else None
             places = movie.positions[epoch][which] if places is None else places
             laid.append(places)
-            for name, value in _at_epoch(movie, truth, epoch, rows, places, k).items():
+            for name, value in _at_epoch(movie, truth, seen, epoch, rows, places, k).items():
                 by_epoch[name][epoch] = value
     far, near = truth.distances(), metrics.temporal_distances(np.stack(laid))
     by_epoch["temporal_neighbours"] = metrics.temporal_neighbour_preservation(far, near)
@@ -154,14 +163,20 @@ def quality(
 
 
 def _at_epoch(
-    movie: Movie, truth: _Truth, epoch: int, rows: Floats, places: Floats, k: int
+    movie: Movie,
+    truth: _Truth,
+    seen: Arrays,
+    epoch: int,
+    rows: Floats,
+    places: Floats,
+    k: int,
 ) -> dict[str, float]:
     result = {
-        "neighbours": float(overlap(truth.near(epoch)[:, :k], truth.laid(epoch, places, k)).mean())
+        "neighbours": float(overlap(seen["near"][:, :k], truth.laid(epoch, places, k)).mean())
     }
     if movie.heads is None:
         return result
-    border, close = truth.border(epoch)
+    border, close = seen["border"], seen["close"]
     if len(border) >= k:
         found = nearest(places, movie.project(border, epoch), k)
         result["boundary"] = float(overlap(close[:, :k], found).mean())
@@ -191,43 +206,53 @@ class _Truth:
         self._inside, self._cache, self._seed = inside, cache, seed
         self._k = max(k, _KEPT)
 
-    def near(self, epoch: int) -> Indices:
-        """Nearest samples (q, k or more) in representation space, among the finite ones."""
+    def epochs(self) -> Iterator[Arrays]:
+        """What the representations of each epoch say, see :func:`_looked`; kept or found now."""
+        names = [self._names(epoch) for epoch in range(len(self._frames))]
+        absent = [n for n, files in enumerate(names) if not all(map(self._has, files))]
+        found = mapped(_looked, (self._question(epoch, names[epoch]) for epoch in absent))
+        for epoch, files in enumerate(names):
+            new = next(found) if epoch in absent else {}
+            kept: Arrays = {}
+            for part, file in zip(_TRUTHS, files, strict=False):
+                if part[0] in new:
+                    self._cache.put(file, {name: new[name] for name in part})
+                else:
+                    kept |= self._cache.get(file) or {}
+            yield {**kept, **new}
+
+    def _names(self, epoch: int) -> list[str]:
+        """Files of the neighbours of an epoch and, with heads, of its border."""
+        k = min(self._k, len(self._kept(epoch)) - 1)
+        heads = self._movie.heads
+        if heads is None:
+            return [f"near-{epoch}-{k}"]
+        probe = self._asked.rows(epoch, self._which[:8])
+        border = f"border-{epoch}-{self._k}-{key_of(heads.logits(probe, epoch))}"
+        return [f"near-{epoch}-{k}", border]
+
+    def _has(self, name: str) -> bool:
+        return self._cache.get(name) is not None
+
+    def _question(self, epoch: int, names: list[str]) -> tuple[Any, ...]:
+        """Arguments of :func:`_looked` for what is not kept."""
         kept = self._kept(epoch)
-        k = min(self._k, len(kept) - 1)
-        name = f"near-{epoch}-{k}"
-        found = self._cache.get(name)
-        if found is None:
-            rows = self._asked.rows(epoch, self._which)
-            near = nearest(rows, self._frames.rows(epoch, kept), k, itself=self._itself(kept))
-            found = {"near": near.astype(np.int32)}
-            self._cache.put(name, found)
-        return found["near"]
+        near, *border = (not self._has(name) for name in names)
+        return (
+            self._asked.rows(epoch, self._which),
+            self._frames.rows(epoch, kept),
+            self._itself(kept) if near else None,
+            min(self._k, len(kept) - 1) if near else 0,
+            self._movie.heads if any(border) else None,
+            self._k,
+            epoch,
+            self._seed,
+        )
 
     def laid(self, epoch: int, places: Floats, k: int) -> Indices:
         """Nearest samples (q, k) on the canvas."""
         kept = self._kept(epoch)
         return nearest(places, self._movie.positions[epoch][kept], k, itself=self._itself(kept))
-
-    def border(self, epoch: int) -> tuple[Floats, Indices]:
-        """Border points (m, D) and the nearest of them (q, k or more)."""
-        heads = self._movie.heads
-        assert heads is not None
-        probe = self._asked.rows(epoch, self._which[:8])
-        name = f"border-{epoch}-{self._k}-{key_of(heads.logits(probe, epoch))}"
-        found = self._cache.get(name)
-        if found is None:
-            draw = np.random.default_rng([self._seed, epoch, 1])
-            rows = self._frames.rows(epoch, self._kept(epoch))
-            count = max(int(SHARE * len(rows)), 2 * self._k)
-            border = border_points(rows, heads, epoch, count, draw)
-            asked = self._asked.rows(epoch, self._which)
-            close = nearest(asked, border, min(self._k, len(border))) if len(border) else None
-            if close is None:
-                close = np.empty((len(asked), 0), dtype=np.int64)
-            found = {"border": border, "close": close.astype(np.int32)}
-            self._cache.put(name, found)
-        return found["border"], found["close"]
 
     def distances(self) -> NDArray[np.float32]:
         """Distances (q, epoch, epoch) of the asked samples to their own places."""
@@ -248,6 +273,34 @@ class _Truth:
     def _itself(self, kept: Indices) -> Indices | None:
         """Places of the queries among the kept samples, None for unseen ones."""
         return np.searchsorted(kept, self._which) if self._inside else None
+
+
+def _looked(
+    asked: Floats,
+    rows: Floats,
+    itself: Indices | None,
+    near: int,
+    heads: Heads | None,
+    close: int,
+    epoch: int,
+    seed: int,
+) -> Arrays:
+    """The ``near`` nearest rows (q, near) of those asked (q, D), and with heads the border points
+    (m, D) between the rows (n, D), and the ``close`` nearest of them (q, close).
+
+    Arrays in and arrays out, so that it may run anywhere.
+    """
+    found: Arrays = {}
+    if near:
+        found["near"] = nearest(asked, rows, near, itself=itself).astype(np.int32)
+    if heads is not None:
+        draw = np.random.default_rng([seed, epoch, 1])
+        count = max(int(SHARE * len(rows)), 2 * close)
+        border = border_points(rows, heads, epoch, count, draw)
+        there = nearest(asked, border, min(close, len(border))) if len(border) else None
+        there = np.empty((len(asked), 0), dtype=np.int64) if there is None else there
+        found |= {"border": border, "close": there.astype(np.int32)}
+    return found
 
 
 def _draw(asked: Frames, queries: int, seed: int) -> Indices:

@@ -128,8 +128,6 @@ def temporal_ranking(high: ArrayLike, low: ArrayLike) -> Doubles:
     s ≠ t. ``high`` and ``low`` are :func:`temporal_distances`. A sample that stands still on the
     canvas only counts 0; one that never moved is left out. NaN with fewer than 3 epochs.
     """
-    from scipy.stats import rankdata
-
     far, near = np.asarray(high), np.asarray(low)
     epochs = far.shape[1]
     if epochs < 3:
@@ -137,7 +135,7 @@ def temporal_ranking(high: ArrayLike, low: ArrayLike) -> Doubles:
     result = []
     for t in range(epochs):
         others = np.arange(epochs) != t
-        ranks = (rankdata(part[:, t, others], axis=1) for part in (far, near))
+        ranks = (_ranks(part[:, t, others]) for part in (far, near))
         result.append(_mean(_pearson(*ranks)))
     return np.array(result)
 
@@ -169,11 +167,9 @@ def speed_correlation(high: ArrayLike, low: ArrayLike) -> Doubles:
     high[t-1]|`` and ``|low[t] - low[t-1]|``; NaN at the first epoch. ``high`` and ``low`` are
     :func:`temporal_distances`.
     """
-    from scipy.stats import rankdata
-
     before = np.arange(np.asarray(high).shape[1] - 1)
     steps = (np.asarray(part)[:, before + 1, before].T for part in (high, low))
-    ranks = (rankdata(part, axis=1) for part in steps)
+    ranks = (_ranks(part) for part in steps)
     return np.concatenate([[np.nan], _pearson(*ranks)])
 
 
@@ -182,6 +178,24 @@ def _epochs(distances: NDArray[Any], t: int, k: int) -> NDArray[np.int64]:
     row = distances[:, t].copy()
     row[:, t] = np.inf
     return np.asarray(np.argsort(row, axis=1, kind="stable")[:, :k])
+
+
+def _ranks(values: NDArray[Any]) -> Doubles:
+    """Ranks from 1 within rows (n, m), ties sharing their mean; NaN where a row has one."""
+    order = np.argsort(values, axis=1, kind="stable")
+    ordered = np.take_along_axis(values, order, axis=1)
+    place = np.broadcast_to(np.arange(values.shape[1]), values.shape)
+    fresh = np.ones(values.shape, dtype=bool)
+    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    ends = np.ones(values.shape, dtype=bool)
+    ends[:, :-1] = fresh[:, 1:]
+    first = np.maximum.accumulate(np.where(fresh, place, 0), axis=1)
+    last = np.where(ends, place, values.shape[1])[:, ::-1]
+    last = np.minimum.accumulate(last, axis=1)[:, ::-1]
+    ranks = np.empty(values.shape)
+    np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=1)
+    ranks[np.isnan(values).any(axis=1)] = np.nan
+    return ranks
 
 
 def _pearson(first: Doubles, second: Doubles) -> Doubles:

@@ -69,7 +69,7 @@ class Movie:
         self._order = order  # of the samples where the projector was fitted
         self._known_sets = sets
         self._sets: LabelSets | None = None
-        self._parts = parts
+        self.parts = parts
         self._painted: dict[tuple[int, int], tuple[Landscape, NDArray[np.bool_]]] = {}
 
     def __repr__(self) -> str:
@@ -182,8 +182,8 @@ class Movie:
         """
         folder = Path(folder)
         saved.write(folder, *self.packed())
-        if self._parts is not None:
-            self._parts.clear()
+        if self.parts is not None:
+            self.parts.clear()
         return folder
 
     def packed(self) -> tuple[dict[str, Any], dict[str, Mapping[str, NDArray[Any]]]]:
@@ -360,8 +360,9 @@ def unpacked(
     frames: Frames | None,
     heads: Any = None,
     kind: Kind | None = None,
+    cache: Cache | None = None,
 ) -> Movie:
-    """The movie of what ``Movie.packed`` gave."""
+    """The movie of what ``Movie.packed`` gave; ``cache`` holds parts that a save removes."""
     arrays, method = parts["movie"], about["method"]
     if method not in METHODS:
         raise UsageError(f"the movie was made by an unknown method {method!r}: build it anew")
@@ -391,6 +392,7 @@ def unpacked(
         width=width or None,
         order=order,
         sets=arrays.get("sets"),
+        parts=cache,
     )
 
 

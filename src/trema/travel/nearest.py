@@ -27,9 +27,8 @@ def nearest(
     There must be at least ``k`` rows, and one more with ``itself``.
     """
     wanted = k if itself is None else k + 1
-    found = (
-        _tree(queries, rows, wanted) if rows.shape[1] <= _FEW else _blocks(queries, rows, wanted)
-    )
+    found = _tree(queries, rows, wanted) if rows.shape[1] <= _FEW else None
+    found = _blocks(queries, rows, wanted) if found is None else found
     if itself is None:
         return found
     # of duplicates, the query itself may not be among the k + 1: then the last one goes
@@ -43,9 +42,12 @@ def overlap(first: NDArray[np.integer], second: NDArray[np.integer]) -> Indices:
     return np.asarray((first[:, :, None] == second[:, None, :]).any(axis=2).sum(axis=1))
 
 
-def _tree(queries: Floats, rows: Floats, k: int) -> Indices:
-    from scipy.spatial import cKDTree
-
+def _tree(queries: Floats, rows: Floats, k: int) -> Indices | None:
+    """What a tree finds; None without SciPy."""
+    try:
+        from scipy.spatial import cKDTree
+    except ImportError:
+        return None
     found = cKDTree(rows).query(queries, k=k)[1]
     return np.asarray(found, dtype=np.int64).reshape(len(queries), k)
 

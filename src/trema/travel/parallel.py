@@ -1,8 +1,9 @@
-"""Work over epochs that do not depend on each other, by joblib.
+"""Work that does not depend on other work of its kind, by joblib: epochs of a movie, whole runs.
 
 Nothing is said here of processes or machines: a caller's ``joblib.parallel_config`` decides, so
-that ``with joblib.parallel_config("loky", n_jobs=8)`` or ``("dask")`` round ``travel.build`` takes
-the work to processes of this machine or to a cluster. Without it everything runs in order, here.
+that ``with joblib.parallel_config("loky", n_jobs=8)`` or ``("dask")`` round ``travel.build``,
+``travel.quality`` or ``travel.build_runs`` takes the work to processes of this machine or to a
+cluster. Without it, and without joblib, everything runs in order, here.
 """
 
 from __future__ import annotations
@@ -18,8 +19,20 @@ def mapped(function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iter
 
     Calls are made as they are needed, so that not all their arguments are held at once.
     """
-    from joblib import Parallel, delayed
-
+    try:
+        from joblib import Parallel, delayed
+    except ImportError:
+        return (function(*arguments) for arguments in calls)
     work = (delayed(function)(*arguments) for arguments in calls)
     results: Iterator[T] = Parallel(return_as="generator", pre_dispatch="n_jobs")(work)
     return results
+
+
+def alone(function: Callable[..., T], *arguments: Any) -> T:
+    """The result of a function whose own :func:`mapped` work stays in this process."""
+    try:
+        from joblib import parallel_config
+    except ImportError:
+        return function(*arguments)
+    with parallel_config("sequential"):
+        return function(*arguments)

@@ -38,8 +38,10 @@ from trema.travel.graph import (
 )
 from trema.travel.heads import Heads, LinearHeads
 from trema.travel.nearest import Indices
+from trema.travel.parallel import mapped
 from trema.travel.skeleton import skeleton
 from trema.travel.temporal import temporal_edges
+from trema.travel.training_state import Keeper
 from trema.travel.visualizers.base import Floats, Report
 
 #: Hidden layers on each side (TimeVis: 3 or 4).
@@ -126,6 +128,32 @@ class _Epoch:
     spatial: Edges
     boundary: Edges
 
+    def arrays(self) -> Arrays:
+        """The parts by name."""
+        parts = {"found": self.found, "spatial": self.spatial, "boundary": self.boundary}
+        nested = {
+            f"{of}-{name}": array
+            for of, part in parts.items()
+            for name, array in vars(part).items()
+        }
+        return {"samples": self.samples, "points": self.points, **nested}
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> _Epoch:
+        """What ``arrays`` gave."""
+
+        def part(of: str) -> Arrays:
+            begin = f"{of}-"
+            return {n.removeprefix(begin): a for n, a in arrays.items() if n.startswith(begin)}
+
+        return cls(
+            arrays["samples"],
+            arrays["points"],
+            Neighbours(**part("found")),
+            Edges(**part("spatial")),
+            Edges(**part("boundary")),
+        )
+
 
 def fit(
     frames: Frames,
@@ -137,14 +165,18 @@ def fit(
     cache: Cache,
     **options: Any,
 ) -> TimeVisProjector:
-    """The projector; ``options`` are the fields of :class:`Options`."""
+    """The projector; ``options`` are the fields of :class:`Options`.
+
+    The skeleton, the graph of each epoch and the state after each pass are kept, so that a
+    build that was killed goes on. Graphs of the epochs are built through joblib.
+    """
     given = Options(**options)
     mean, spread = common_scale(frames)
     where = device_of(device)
     model = Autoencoder(frames.width, _HIDDEN, generator(seed))
     kept = cache.get("model")
     if kept is None:
-        _train(model.to(where), frames, heads, mean, spread, given, seed, report)
+        _train(model.to(where), frames, heads, mean, spread, given, seed, report, cache)
         kept = model.weights()
         cache.put("model", kept)
     return _projector(kept, mean, spread, seed, where)
@@ -175,15 +207,10 @@ def _train(
     options: Options,
     seed: int,
     report: Report,
+    cache: Cache,
 ) -> None:
-    report("skeleton", 0.0)
-    most = max(1000, int(options.most * frames.samples))
-    draw = np.random.default_rng([seed, len(frames), 2])
-    samples = skeleton(frames, draw, cover=options.cover, most=most)
-    parts = []
-    for epoch, which in enumerate(samples):
-        report(f"epoch {epoch}: neighbours", 0.1 + 0.2 * epoch / len(frames))
-        parts.append(_epoch(frames, heads, epoch, which, options, seed))
+    chosen = _skeleton(frames, options, seed, report, cache)
+    parts = _parts(frames, heads, chosen, options, seed, report, cache)
     begins = np.cumsum([0, *(len(part.points) for part in parts)])
     places = zip(parts, begins.tolist(), strict=False)
     near = [[part.spatial.shifted(at), part.boundary.shifted(at)] for part, at in places]
@@ -203,20 +230,88 @@ def _train(
         options.schedule(),
         generator(seed, 1),
         report=lambda share: report("training", 0.3 + 0.7 * share),
+        keeper=_keeper(cache),
     )
 
 
-def _epoch(
+def _keeper(cache: Cache) -> Keeper | None:
+    """Keeps the state after each pass, where anything is kept."""
+    if not cache.keeps:
+        return None
+    return Keeper(lambda: cache.get("pass"), lambda state: cache.put("pass", state))
+
+
+def _skeleton(
+    frames: Frames, options: Options, seed: int, report: Report, cache: Cache
+) -> list[Indices]:
+    """The samples of each epoch, those kept before if there are any."""
+    kept = cache.get("skeleton")
+    if kept is None:
+        report("skeleton", 0.0)
+        most = max(1000, int(options.most * frames.samples))
+        draw = np.random.default_rng([seed, len(frames), 2])
+        found = skeleton(frames, draw, cover=options.cover, most=most)
+        kept = {str(epoch): samples for epoch, samples in enumerate(found)}
+        cache.put("skeleton", kept)
+    return [kept[str(epoch)] for epoch in range(len(frames))]
+
+
+def _parts(
     frames: Frames,
+    heads: Heads | None,
+    chosen: list[Indices],
+    options: Options,
+    seed: int,
+    report: Report,
+    cache: Cache,
+) -> list[_Epoch]:
+    """The graphs of all epochs, those kept before and the others."""
+    done = [cache.get(f"graph-{epoch}") for epoch in range(len(frames))]
+    todo = [epoch for epoch, kept in enumerate(done) if kept is None]
+    found = mapped(
+        _epoch,
+        (
+            (
+                frames.rows(epoch, chosen[epoch]),
+                _finite(frames, heads, epoch),
+                heads,
+                epoch,
+                chosen[epoch],
+                options,
+                seed,
+            )
+            for epoch in todo
+        ),
+    )
+    parts = []
+    for epoch, kept in enumerate(done):
+        if kept is None:
+            report(f"epoch {epoch}: neighbours", 0.1 + 0.2 * epoch / len(frames))
+            parts.append(next(found))
+            cache.put(f"graph-{epoch}", parts[-1].arrays())
+        else:
+            parts.append(_Epoch.of(kept))
+    return parts
+
+
+def _finite(frames: Frames, heads: Heads | None, epoch: int) -> Floats | None:
+    """All finite representations of an epoch, between which borders are found."""
+    if heads is None:
+        return None
+    return frames.rows(epoch, np.flatnonzero(frames.finite[epoch]))
+
+
+def _epoch(
+    points: Floats,
+    every: Floats | None,
     heads: Heads | None,
     epoch: int,
     samples: NDArray[np.int64],
     options: Options,
     seed: int,
 ) -> _Epoch:
-    points, borders = frames.rows(epoch, samples), 0
-    if heads is not None:
-        every = frames.rows(epoch, np.flatnonzero(frames.finite[epoch]))
+    borders = 0
+    if heads is not None and every is not None:
         draw = np.random.default_rng([seed, epoch, 0])
         found = border_points(every, heads, epoch, int(SHARE * len(samples)), draw)
         points, borders = np.concatenate([points, found]), len(found)
