@@ -248,6 +248,31 @@ def test_a_bar_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" not in "".join(capsys.readouterr())
 
 
+@pytest.mark.parametrize("method", ["trema", "pca", "dvi", "timevis"])
+@pytest.mark.parametrize("left", [2, 3])
+def test_two_finite_samples_of_an_epoch_are_laid_out(method: str, left: int) -> None:
+    few = FRAMES[:3].copy()
+    few[1, left:] = np.nan
+    heads = HEADS[0][:3], HEADS[1][:3]
+    options: Any = {} if method in ("trema", "pca") else {"passes": 1}
+    made = travel.build(few, heads=heads, method=method, **options)
+    assert np.isfinite(made.positions[1, :left]).all()
+    assert np.isnan(made.positions[1, left:]).all()
+    np.testing.assert_allclose(made.project(few[1, :left], 1), made.positions[1, :left], atol=1e-4)
+    assert made.landscape(1, 8).classes.shape == (8, 8)
+    if method != "timevis":
+        longer = made.extended(few[1], (CENTRES, np.zeros(3)))
+        assert np.isfinite(longer.positions[3, :left]).all()
+
+
+def test_timevis_needs_samples_of_all_epochs() -> None:
+    pytest.importorskip("torch")
+    apart = FRAMES.copy()
+    apart[0, :45] = apart[2, 45:] = np.nan
+    with pytest.raises(UsageError, match="finite at every epoch, but there are 0"):
+        travel.build(apart, method="timevis")
+
+
 # heads -------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trema import travel
 from trema.core.errors import UsageError
-from trema.travel.cells import Cells, twins
+from trema.travel.cells import WHOLE, Cells, twins
 from trema.travel.layout import Repulsion, attraction, graph_of
 
 Floats = NDArray[np.float32]
@@ -111,6 +111,17 @@ def test_recorded_samples_lie_where_they_were_laid() -> None:
         np.testing.assert_allclose(there, movie.positions[epoch], atol=1e-4)
         back = movie.invert(movie.positions[epoch], epoch)
         np.testing.assert_allclose(back, frames[epoch], atol=1e-3)
+
+
+@pytest.mark.slow
+def test_recorded_samples_among_cells_lie_where_they_were_laid() -> None:
+    frames, weights, biases = run(10_000, 2)  # more than are searched whole
+    assert len(frames[0]) > WHOLE
+    frames[:, 7] = frames[:, 5000]
+    movie = travel.build(frames.astype(np.float16), heads=(weights, biases))
+    for epoch in range(2):
+        there = movie.project(frames[epoch].astype(np.float16), epoch)
+        np.testing.assert_allclose(there, movie.positions[epoch], atol=1e-4)
 
 
 def test_neighbours_stay_neighbours_of_others_too() -> None:

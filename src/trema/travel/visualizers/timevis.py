@@ -20,12 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trema.core.errors import UsageError
 from trema.travel.autoencoder import Autoencoder, common_scale, generator
 from trema.travel.boundary import SHARE, border_points
 from trema.travel.cache import Arrays, Cache
 from trema.travel.device import device_of
 from trema.travel.edge_training import Schedule, Vertices, top_two, train
 from trema.travel.frames import Frames
+from trema.travel.given import LEAST
 from trema.travel.graph import (
     NEIGHBOURS,
     Edges,
@@ -171,6 +173,12 @@ def fit(
     build that was killed goes on. Graphs of the epochs are built through joblib.
     """
     given = Options(**options)
+    able = int(frames.finite.all(axis=0).sum())
+    if able < LEAST:
+        raise UsageError(
+            f"the method 'timevis' follows samples that are finite at every epoch, but there are "
+            f"{able} of them: leave out the epochs where most are not, or use the method 'trema'"
+        )
     mean, spread = common_scale(frames)
     where = device_of(device)
     model = Autoencoder(frames.width, _HIDDEN, generator(seed))
