@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from trema import travel
 from trema.cli import main
-from trema.cli.travel import _flags
+from trema.cli.travel_anomalies import flags_in_words
 from trema.journal.folder import create_run
 from trema.travel.abnormality import Scores
 from trema.travel.record.head import Head
@@ -122,7 +123,7 @@ def test_quality_of_own_and_unseen_samples(run: Path, capsys: pytest.CaptureFixt
 
 def test_anomalies_name_samples_of_the_user(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = trema(capsys, "anomalies", "--method", "pca", "--count", "3", "--threshold", "0.9")
-    assert re.match(r"\d+ of 120 samples are flagged: \d+ score above 0.9", out)
+    assert re.match(r"\d+ of 120 train samples are flagged: \d+ score above 0.9", out)
     assert len(out.splitlines()) == 4
     about = json.loads(trema(capsys, "anomalies", "--method", "pca", "--count", "200", "--json"))
     assert {row["sample"] for row in about["samples"]} == set(INDICES.tolist())
@@ -134,11 +135,12 @@ def test_flags_are_counted_by_their_cause() -> None:
     scores = np.array([0.99, 0.995, 0.9, 0.1, np.nan])
     flags = np.array([True, True, True, False, False])
     found = Scores(scores, flags, {}, np.array([4]))
-    assert _flags(found, 0.98) == (
-        "3 of 5 samples are flagged: 2 score above 0.98, 1 more since so many stand out "
+    assert flags_in_words(found, 0.98, "test") == (
+        "3 of 5 test samples are flagged: 2 score above 0.98, 1 more since so many stand out "
         "(about 0.1 of the flags may be false)"
     )
-    assert _flags(replace(found, flags=scores > 0.98), 0.98).endswith("2 score above 0.98")
+    plain = flags_in_words(replace(found, flags=scores > 0.98), 0.98, "test")
+    assert plain.endswith("2 score above 0.98")
 
 
 def test_suggestions_are_answered_kept_and_undone(
@@ -182,6 +184,142 @@ def test_answers_stay_when_an_epoch_is_recorded(
     record(run, range(5, 6))
     assert json.loads(trema(capsys, *pca, "--json"))["accepted"] == [40, 70]
     assert json.loads(trema(capsys, *pca, "--split", "test", "--json"))["rejected"] == [3]
+
+
+def record_pool(folder: Path, epochs: int = 4) -> NDArray[np.int64]:
+    """60 labelled samples and a pool of 60, of which places 3 and 8 are predicted wrongly; gives
+    the pool's own indices. Its data set gives labels too, which are not to be believed."""
+    indices = np.arange(60) * 2
+    pool = Samples(indices, np.zeros(60, dtype=np.int64))
+    recorder = Recorder(
+        folder,
+        {"train": Samples(np.arange(60), LABELS[:60]), "unlabelled": pool},
+        layer="fc",
+        kind="softmax",
+        width=6,
+        outputs=3,
+    )
+    classes = LABELS[:60].copy()
+    for epoch in range(epochs):
+        generator = np.random.default_rng(epoch)
+        head = Head.of(CENTRES, None)
+        frames = {}
+        for name in ("train", "unlabelled"):
+            x = generator.normal(size=(60, 6)) * 0.3 + CENTRES[classes]
+            logits = x @ head.weights.T
+            if name == "unlabelled":
+                logits[[3, 8]] = np.roll(logits[[3, 8]], 1, axis=1)
+            frames[name] = Frame(Rows(60), Rows(60))
+            frames[name].representations.add(x)
+            frames[name].logits.add(logits)
+        recorder.add(epoch, frames, head, 0.0)
+    return indices
+
+
+def test_a_pool_is_searched_beside_labelled_neighbours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pool" / "travel"
+    record_pool(folder)
+    both = (str(folder), "--method", "pca", "--split", "train,unlabelled")
+    first = json.loads(trema(capsys, "suggest", *both, "--count", "5", "--json"))
+    assert first["intention"] == "mispredicted"
+    assert {row["split"] for row in first["samples"]} == {"unlabelled"}
+    shown = {row["sample"]: row for row in first["samples"]}
+    for sample in (6, 16):
+        assert "its neighbours are labelled" in shown[sample]["reason"]
+        assert shown[sample]["label"] is None
+    out = trema(capsys, "suggest", *both, "--accept", "unlabelled:6,unlabelled:16-18")
+    assert "3 accepted" in out
+    assert "sample unlabelled:" in out
+    later = json.loads(trema(capsys, "suggest", *both, "--reject", "90", "--json"))
+    assert later["accepted"] == ["unlabelled:6", "unlabelled:16", "unlabelled:18"]
+    assert later["rejected"] == ["unlabelled:90"]  # only the pool goes so far
+    assert "say which, as in train:6" in refused(capsys, "suggest", *both, "--accept", "6")
+    assert "are not among" in refused(capsys, "suggest", *both, "--accept", "train:6")
+    assert (folder / "sessions" / "train+unlabelled" / "default.json").is_file()
+    record_more = travel.load(folder / "movies" / "pca-train+unlabelled")
+    assert record_more.positions.shape == (4, 120, 2)
+    trema(capsys, "export", *both, "-o", str(tmp_path / "both.csv"))
+    with (tmp_path / "both.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["split"], row["indices"], row["labels"]) for row in rows[59:62]] == [
+        ("train", "59", str(LABELS[59])),
+        ("unlabelled", "0", "-1"),
+        ("unlabelled", "2", "-1"),
+    ]
+
+
+def test_a_pool_by_itself_is_told_where_labels_are(
+    run: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "bare" / "travel"
+    samples = {"unlabelled": Samples(np.arange(30)), "train": Samples(np.arange(30), LABELS[:30])}
+    recorder = Recorder(folder, samples, layer="fc", kind="softmax", width=6, outputs=3)
+    for epoch in range(3):
+        x = np.random.default_rng(epoch).normal(size=(30, 6))
+        frame = Frame(Rows(30), Rows(30))
+        frame.representations.add(x)
+        frame.logits.add(x[:, :3])
+        recorder.add(epoch, dict.fromkeys(samples, frame), Head.of(np.eye(6)[:3], None), 0.0)
+    pca = (str(folder), "--method", "pca", "--json")
+    with pytest.raises(SystemExit):
+        main(["travel", "suggest", *pca, "--split", "unlabelled"])
+    assert "--split train,unlabelled searches" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["travel", "suggest", *pca])
+    assert capsys.readouterr().err == ""
+
+
+def test_another_split_is_judged_as_unseen(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pca = ("anomalies", "--method", "pca", "--unseen", "test", "--threshold", "0.9")
+    out = trema(capsys, *pca, "--count", "4")
+    assert re.match(r"\d+ of 30 test samples are flagged: \d+ score above 0.9", out)
+    about = json.loads(trema(capsys, *pca, "--count", "99", "--json"))
+    assert about["split"] == "test"
+    recording = travel.open_recording(run)
+    movie = travel.load(
+        run / "movies" / "pca", recording.representations(), recording.heads, kind="softmax"
+    )
+    places = [movie.project(x, at) for at, x in enumerate(recording.representations("test"))]
+    scored = travel.anomalies(movie, recording.logits(), 0.9).score(
+        np.stack(places), recording.logits("test")
+    )
+    for row in about["samples"]:
+        assert row["score"] == pytest.approx(scored.scores[row["sample"]], abs=1e-6)
+        assert row["label"] == LABELS[row["sample"]]
+    assert sorted(about["flagged"]) == np.flatnonzero(scored.flags).tolist()
+    told = refused(capsys, "anomalies", "--method", "pca", "--unseen", "train")
+    assert "does not hold but train is in it" in told
+
+
+def test_options_of_a_movie_are_checked_kept_and_told(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build = ("build", "digits", "--method", "trema", "--device", "cpu")
+    file = run / "movies" / "trema" / "movie.json"
+    trema(capsys, *build, "--option", "neighbours=5")
+    assert json.loads(file.read_text())["options"] == {"neighbours": 5}
+    made = file.stat().st_mtime_ns
+    trema(capsys, *build, "--option", "neighbours=5")
+    assert file.stat().st_mtime_ns == made
+    with pytest.raises(SystemExit):
+        main(["travel", "anomalies"])
+    assert "the movie was made with neighbours=5" in capsys.readouterr().err
+    assert file.stat().st_mtime_ns == made
+    with pytest.raises(SystemExit):
+        main(["travel", *build])
+    assert "was made with neighbours=5: it is made anew" in capsys.readouterr().err
+    assert json.loads(file.read_text())["options"] == {}
+
+
+def test_dvi_takes_one_more_epoch_too(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dvi = ("build", "--method", "dvi", "--device", "cpu", "--option", "passes=1")
+    trema(capsys, *dvi)
+    first = travel.load(run / "movies" / "dvi").positions
+    record(run, range(5, 6))
+    assert "dvi: 6 epochs" in trema(capsys, *dvi)
+    np.testing.assert_array_equal(travel.load(run / "movies" / "dvi").positions[:5], first)
 
 
 def test_loop_on_the_terminal(
@@ -263,6 +401,14 @@ def test_mistakes_are_one_sentence(run: Path, capsys: pytest.CaptureFixture[str]
     pca = ("digits", "--method", "pca")
     assert "not 'pool'" in refused(capsys, "build", *pca, "--split", "pool")
     assert "NAME=VALUE" in refused(capsys, "build", *pca, "--option", "x")
+    assert "'pca' has no options" in refused(capsys, "build", *pca, "--option", "foo=1")
+    ours = ("build", "digits", "--option")
+    assert "no option 'neighbors': did you mean 'neighbours'?" in refused(
+        capsys, *ours, "neighbors=3"
+    )
+    assert "a value like 15 but got --option neighbours=many" in refused(
+        capsys, *ours, "neighbours=many"
+    )
     assert "ends in .csv or .npz" in refused(capsys, "export", *pca, "-o", "a.txt")
     assert "no sample 5" in refused(capsys, "suggest", *pca, "--accept", "5")
     assert "neither a list" in refused(capsys, "suggest", *pca, "--accept", "missing.txt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from trema.travel.record.head import (
     meaning_of,
 )
 from trema.travel.record.options import RecordOptions
+from trema.travel.record.reader import open_folder
 from trema.travel.record.rows import Rows
 from trema.travel.record.schedule import Schedule, thinned
 from trema.travel.record.sources import sources_of
@@ -88,6 +90,63 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         np.testing.assert_allclose(
             read.logits()[at], x @ head.weights.T + head.biases, rtol=2e-3, atol=2e-3
         )
+
+
+def test_several_splits_are_read_as_one(tmp_path: Path) -> None:
+    made = recorder(tmp_path)
+    written = [add(made, number)[0] for number in (0, 1)]
+    both = travel.open_recording(tmp_path)
+    for at, x in enumerate(written):
+        frame = both.representations("train,unlabelled")[at]
+        assert isinstance(frame, np.memmap)
+        np.testing.assert_allclose(frame, np.concatenate([x, x[[3, 9, 27]]]), atol=1e-2)
+        np.testing.assert_array_equal(
+            both.logits("unlabelled, train")[at],
+            np.concatenate([both.logits("unlabelled")[at], both.logits()[at]]),
+        )
+    labels = both.labels("train,unlabelled")
+    assert labels is not None
+    np.testing.assert_array_equal(labels, [*LABELS, -1, -1, -1])
+    np.testing.assert_array_equal(both.indices("train,unlabelled"), [*range(40), 3, 9, 27])
+    assert both.split_of("unlabelled,train").tolist() == ["unlabelled"] * 3 + ["train"] * 40
+    with pytest.raises(UsageError, match="each split once"):
+        both.labels("train,train")
+    with pytest.raises(UsageError, match="but not 'pool'"):
+        both.labels("train,pool")
+
+
+def test_a_joined_frame_follows_what_it_was_made_of(tmp_path: Path) -> None:
+    add(recorder(tmp_path), 0)
+    read = travel.open_recording(tmp_path)
+    before = np.array(read.representations("train,unlabelled")[0])
+    file = tmp_path / "joined" / "train+unlabelled" / "0.repr.npy"
+    made = file.stat().st_mtime_ns
+    read.representations("train,unlabelled")
+    assert file.stat().st_mtime_ns == made
+    file.unlink()
+    file.write_bytes(b"half")
+    np.testing.assert_array_equal(read.representations("train,unlabelled")[0], before)
+    source = frame_files(tmp_path, "unlabelled", 0)[0]
+    np.save(source, np.ones((3, 6), np.float16))
+    later = file.stat().st_mtime_ns + 1
+    os.utime(source, ns=(later, later))
+    np.testing.assert_array_equal(read.representations("train,unlabelled")[0][40:], 1)
+
+
+def test_the_pool_has_no_labels_beside_others(tmp_path: Path) -> None:
+    """A data set gives labels for a pool too, which are nobody's answer."""
+    given = {"train": Samples(np.arange(3), np.array([[1, 0], [1, 1], [0, 1]]))}
+    given["unlabelled"] = Samples(np.arange(2), np.zeros((2, 2), dtype=np.int64))
+    given["test"] = Samples(np.arange(2))
+    made = Recorder(tmp_path, given, layer="fc", kind="multilabel", width=3, outputs=2)
+    assert made.recorded == []
+    read = open_folder(tmp_path)
+    labels = read.labels("train,unlabelled,test")
+    assert labels is not None
+    np.testing.assert_array_equal(labels[:3], given["train"].labels)
+    np.testing.assert_array_equal(labels[3:], -1)
+    assert read.labels("unlabelled,test") is None
+    np.testing.assert_array_equal(read.labels("unlabelled"), [[0, 0], [0, 0]])
 
 
 @pytest.mark.parametrize("scale", [1e6, 1e-9])

@@ -14,17 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trema.cli.folders import root_folder
-from trema.core.errors import NotFound, UsageError
+from trema.cli.travel_options import in_words, keep_options, kept_options, options_of
+from trema.core.errors import NotFound
 from trema.core.numbers import dumps
 from trema.core.text import harmless
 from trema.journal.folder import find_run
-from trema.travel.abnormality import Scores, discovery_rate
 from trema.travel.heads import predicted
 from trema.travel.movie import Movie, build, load
 from trema.travel.record.reader import Recording, open_recording
-
-#: Methods whose movies take one more epoch without touching those before.
-_GROWING = ("trema", "pca")
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Opened:
-    """A recording without the frames that cannot be placed, and its movie."""
+    """A recording without the frames that cannot be placed, and its movie.
+
+    ``split`` is what is looked at, one or several with commas between them.
+    """
 
     recording: Recording
     movie: Movie
@@ -56,6 +56,19 @@ class Opened:
     def indices(self) -> NDArray[np.int64]:
         """Where the samples stand in the user's data."""
         return self.recording.indices(self.split)
+
+    @cached_property
+    def splits(self) -> NDArray[np.str_] | None:
+        """The split of each sample; None where there is only one."""
+        several = len(self.recording.names(self.split)) > 1
+        return self.recording.split_of(self.split) if several else None
+
+    def named(self, places: Sequence[int] | NDArray[np.int64]) -> list[int | str]:
+        """Samples as their user knows them: 12, or ``unlabelled:12`` among several splits."""
+        found: list[int] = self.indices[list(places)].tolist()
+        if self.splits is None:
+            return [*found]
+        return [f"{self.splits[at]}:{index}" for at, index in zip(places, found, strict=True)]
 
     @cached_property
     def labels(self) -> NDArray[np.int64] | None:
@@ -78,7 +91,7 @@ def recording_of(wanted: Wanted) -> Recording:
     broken = recording.broken(wanted.split)
     if broken:
         listed = ", ".join(map(str, broken[:10])) + ("…" if len(broken) > 10 else "")
-        _aside(f"left out, since nothing is finite there: {recording.unit} {listed}")
+        aside(f"left out, since nothing is finite there: {recording.unit} {listed}")
         recording = recording.without(broken)
         if not recording.epochs:
             raise NotFound(f"every frame in {recording.folder} is broken: the training diverged")
@@ -86,18 +99,33 @@ def recording_of(wanted: Wanted) -> Recording:
 
 
 def open_movie(
-    wanted: Wanted, *, device: str = "auto", options: Sequence[str] = (), anew: bool = False
+    wanted: Wanted,
+    *,
+    device: str = "auto",
+    options: Sequence[str] | None = None,
+    anew: bool = False,
 ) -> Opened:
-    """The movie of a run: the one that is kept, brought up to the recording, or a new one."""
+    """The movie of a run: the one that is kept, brought up to the recording, or a new one.
+
+    ``options`` of the method, as ``NAME=VALUE``: a movie that was made with others is made anew;
+    without them (None) the one that is kept is taken, and what it was made with is said.
+    """
+    given = None if options is None else options_of(wanted.method, options)
     recording = recording_of(wanted)
-    split = wanted.split or recording.splits[0]
-    name = wanted.method if split == recording.splits[0] else f"{wanted.method}-{split}"
-    folder = recording.folder / "movies" / name
+    names = recording.names(wanted.split)
+    split, slug = ",".join(names), "+".join(names)
+    folder = recording.folder / "movies" / _folder_name(wanted.method, slug, recording)
     frames, heads = recording.representations(split), recording.heads
-    movie = None
-    if not anew:
-        movie = _kept(folder, recording, frames, wanted)
+    movie, kept = None, dict[str, Any]()
+    if not anew and (movie := _kept(folder, recording, frames, wanted)) is not None:
+        kept = kept_options(folder)
+        if given is not None and given != kept:
+            aside(f"the kept movie was made with {in_words(kept)}: it is made anew")
+            movie = None
+        elif given is None and kept:
+            aside(f"the movie was made with {in_words(kept)}")
     if movie is None or movie.epochs != recording.epochs:
+        made_with = kept if given is None else given
         show = sys.stdout.isatty()
         if movie is not None and _grows(movie, recording):
             movie = _grown(movie, recording, split)
@@ -113,10 +141,15 @@ def open_movie(
                 epochs=recording.epochs,
                 device=device,
                 folder=recording.folder / "movies" / "parts",
-                **_options(options),
+                **made_with,
             )
         movie.save(folder)
+        keep_options(folder, made_with)
     return Opened(recording, movie, split, folder)
+
+
+def _folder_name(method: str, slug: str, recording: Recording) -> str:
+    return method if slug == recording.splits[0] else f"{method}-{slug}"
 
 
 def _kept(
@@ -136,7 +169,8 @@ def _kept(
 
 
 def _grows(movie: Movie, recording: Recording) -> bool:
-    return movie.method in _GROWING and len(movie.epochs) < len(recording.epochs)
+    """Whether the method takes one more epoch without touching those before."""
+    return hasattr(movie.projector, "extended") and len(movie.epochs) < len(recording.epochs)
 
 
 def _grown(movie: Movie, recording: Recording, split: str) -> Movie:
@@ -149,25 +183,11 @@ def _grown(movie: Movie, recording: Recording, split: str) -> Movie:
     return movie
 
 
-def _options(given: Sequence[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` as arguments of a method: numbers, true and false, else words."""
-    found: dict[str, Any] = {}
-    for one in given:
-        name, equals, value = one.partition("=")
-        if not equals or not name.isidentifier():
-            raise UsageError(f"expected --option NAME=VALUE but got {one!r}")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
-
-
 def build_movie(
     wanted: Wanted, *, device: str, options: Sequence[str], anew: bool, as_json: bool
 ) -> None:
     """Build a movie and say where it is."""
-    opened = open_movie(wanted, device=device, options=options, anew=anew or bool(options))
+    opened = open_movie(wanted, device=device, options=options, anew=anew)
     movie, recording = opened.movie, opened.recording
     epochs, samples, _ = movie.positions.shape
     lost = len(movie.excluded)
@@ -211,66 +231,22 @@ def measure_movie(
     print(dumps(found.to_dict(), indent=2) if as_json else found)
 
 
-def list_anomalies(wanted: Wanted, *, threshold: float, count: int, as_json: bool) -> None:
-    """Print the most abnormal samples."""
-    from trema.travel import anomalies
-
-    opened = open_movie(wanted)
-    found = anomalies(opened.movie, opened.logits, threshold).seen
-    scores = np.nan_to_num(found.scores, nan=-1.0)
-    order = np.argsort(-scores, kind="stable")[: min(count, int((scores >= 0).sum()))]
-    rows = []
-    for place in order.tolist():
-        features = {name: float(values[place]) for name, values in found.by_feature.items()}
-        rows.append(
-            {
-                **told(opened, place),
-                "score": float(found.scores[place]),
-                "flagged": bool(found.flags[place]),
-                "features": features,
-            }
-        )
-    if as_json:
-        about = {
-            "threshold": threshold,
-            "above": int((scores > threshold).sum()),
-            "flagged": opened.indices[found.flags].tolist(),
-            "excluded": opened.indices[found.excluded].tolist(),
-            "samples": rows,
-        }
-        print(dumps(about, indent=2))
-        return
-    print(_flags(found, threshold))
-    for row in rows:
-        most = max(row["features"], key=lambda name: row["features"][name])
-        mark = "!" if row["flagged"] else " "
-        print(f"{mark} {row['score']:.4f}  {line(row)}, most by its {most}")
-
-
-def _flags(found: Scores, threshold: float) -> str:
-    """How many samples are flagged, and why so many."""
-    flagged, above = int(found.flags.sum()), int((found.scores > threshold).sum())
-    text = (
-        f"{flagged:,} of {len(found.scores):,} samples are flagged: "
-        f"{above:,} score above {threshold:g}"
-    )
-    if flagged == above:
-        return text
-    return (
-        f"{text}, {flagged - above:,} more since so many stand out "
-        f"(about {discovery_rate(threshold):.2g} of the flags may be false)"
-    )
-
-
 def told(opened: Opened, place: int) -> dict[str, Any]:
-    """What identifies a sample to its user; several labels are told by their numbers."""
+    """What identifies a sample to its user; several labels are told by their numbers.
+
+    Its ``split`` is told where there are several.
+    """
     labels, guess = opened.labels, int(opened.predictions[place])
     label: Any = None if labels is None else np.asarray(labels[place])
     several = opened.recording.kind == "multilabel"
     if label is not None:
+        none = bool((label < 0).any())
         label = np.flatnonzero(label > 0).tolist() if several else label.item()
+        label = None if none else label
+    where = {} if opened.splits is None else {"split": str(opened.splits[place])}
     return {
         "sample": int(opened.indices[place]),
+        **where,
         "label": label,
         "predicted": [bit for bit in range(62) if guess >> bit & 1] if several else guess,
     }
@@ -279,8 +255,10 @@ def told(opened: Opened, place: int) -> dict[str, Any]:
 def line(row: dict[str, Any]) -> str:
     """A sample in words."""
     label = "without a label" if row["label"] is None else f"labelled {row['label']}"
-    return f"sample {row['sample']:>6} {label}, predicted {row['predicted']}"
+    name = f"{row['split']}:{row['sample']}" if "split" in row else row["sample"]
+    return f"sample {name:>6} {label}, predicted {row['predicted']}"
 
 
-def _aside(text: str) -> None:
+def aside(text: str) -> None:
+    """Say something that is no part of the output."""
     print(f"trema: {harmless(text)}", file=sys.stderr)

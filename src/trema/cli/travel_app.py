@@ -30,7 +30,11 @@ Run = Annotated[
 Dir = Annotated[Path | None, typer.Option("--dir", help="The folder that holds the runs.")]
 How = Annotated[Method, typer.Option("--method", help="trema, dvi, timevis or pca.")]
 Split = Annotated[
-    str | None, typer.Option("--split", help="Which samples; by default the training data.")
+    str | None,
+    typer.Option(
+        "--split",
+        help="Which samples, by default the training data; train,unlabelled lays a pool with them.",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same movie.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -93,14 +97,18 @@ def anomalies(
         ),
     ] = 0.98,
     count: Annotated[int, typer.Option(min=1, help="How many are shown.")] = 20,
+    unseen: Annotated[
+        str | None, typer.Option(help="Judge the samples of this split by those of the movie.")
+    ] = None,
     json: Json = False,
     dir: Dir = None,
 ) -> None:
     """List samples that moved, or were predicted, otherwise than most."""
-    from trema.cli.travel import Wanted, list_anomalies
+    from trema.cli.travel import Wanted
+    from trema.cli.travel_anomalies import list_anomalies
 
     wanted = Wanted(run, dir, method.value, split, seed)
-    list_anomalies(wanted, threshold=threshold, count=count, as_json=json)
+    list_anomalies(wanted, threshold=threshold, count=count, unseen=unseen, as_json=json)
 
 
 @travel_app.command()

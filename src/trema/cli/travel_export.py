@@ -36,6 +36,8 @@ def export_movie(wanted: Wanted, output: Path) -> None:
         "predicted": found.predicted,
         **{name: np.asarray(values) for name, values in found.scalars.items()},
     }
+    if opened.splits is not None:
+        arrays["split"] = opened.splits
     if opened.labels is not None:
         arrays["labels"] = opened.labels
     if output.suffix == ".npz":

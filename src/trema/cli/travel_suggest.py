@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trema.cli.travel import Opened, Wanted, line, open_movie, told
+from trema.cli.travel import Opened, Wanted, aside, line, open_movie, told
 from trema.core.errors import UsageError
 from trema.core.numbers import dumps
 from trema.core.text import harmless
@@ -21,6 +21,10 @@ _HELP = """  a 3 7 12-15   accept these samples (or: a all, or: a FILE)
   Enter         send the answers; the rest is left without one, and the next come
   undo          take the last round back
   q             end; everything is kept"""
+
+
+#: A sample or a range of them, perhaps of a split.
+_NAMED = re.compile(r"(?:(\w[\w-]*):)?(\d{1,12})(?:-(\d{1,12}))?")
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,9 @@ def suggest_samples(
     if not re.fullmatch(r"\w[\w-]{0,60}", session):
         raise UsageError(f"a session's name must be a word but is {session!r}")
     opened = open_movie(wanted)
-    path = opened.recording.folder / "sessions" / opened.split / f"{session}.json"
+    _hint_at_labels(opened)
+    folder = opened.split.replace(",", "+")
+    path = opened.recording.folder / "sessions" / folder / f"{session}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = path if path.is_file() else None
     search = suggest(
@@ -115,8 +121,8 @@ def suggest_samples(
         about = {
             "session": session,
             "intention": search.intention,
-            "accepted": opened.indices[search.accepted].tolist(),
-            "rejected": opened.indices[search.rejected].tolist(),
+            "accepted": opened.named(search.accepted),
+            "rejected": opened.named(search.rejected),
             "samples": now.rows(),
         }
         print(dumps(about, indent=2))
@@ -124,6 +130,18 @@ def suggest_samples(
         show(Round(opened, search, count))
     else:
         ask(opened, search, path, count)
+
+
+def _hint_at_labels(opened: Opened) -> None:
+    """A pool by itself has no labelled neighbours to be compared with."""
+    if opened.labels is not None and (opened.labels >= 0).any():
+        return
+    others = [name for name in opened.recording.splits if opened.recording.labels(name) is not None]
+    if others:
+        aside(
+            f"no sample of {opened.split} has a label: --split {others[0]},{opened.split} searches "
+            "them beside labelled neighbours"
+        )
 
 
 def show(now: Round) -> None:
@@ -184,30 +202,39 @@ def _read() -> str:
 def places_of(opened: Opened, words: str) -> list[int]:
     """Places in the movie of samples named by their index in the user's data.
 
-    words : numbers and ranges such as ``3 7,12-15``, or a file that holds them
+    words : numbers and ranges such as ``3 7,12-15``, with the split before them where the movie
+        holds several (``unlabelled:3``), or a file that holds them
 
     Raises
     ------
     UsageError
-        For what is no number, or no sample of the movie.
+        For what is no number, no sample of the movie, or one of several splits.
     """
     text = words.strip()
-    if text and not re.fullmatch(r"[\d\s,;-]+", text):
+    if not all(_NAMED.fullmatch(part) for part in _parts(text)):
         try:
             text = Path(text).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             raise UsageError(f"{text!r} is neither a list of samples nor a file of them") from None
-    known = {int(index): place for place, index in enumerate(opened.indices)}
     found: list[int] = []
-    for part in re.split(r"[\s,;]+", text.strip()):
-        if not part:
-            continue
-        match = re.fullmatch(r"(\d{1,12})(?:-(\d{1,12}))?", part)
+    for part in _parts(text):
+        match = _NAMED.fullmatch(part)
         if match is None:
             raise UsageError(f"expected numbers of samples but got {part!r}")
-        first, last = int(match[1]), int(match[2] or match[1])
-        named = [index for index in known if first <= index <= last] if match[2] else [first]
-        if not named or named[0] not in known:
+        first, last = int(match[2]), int(match[3] or match[2])
+        inside = (opened.indices >= first) & (opened.indices <= last)
+        if match[1]:
+            names = opened.splits if opened.splits is not None else np.array([opened.split])
+            inside &= names == match[1]
+        elif opened.splits is not None and len(set(opened.splits[inside].tolist())) > 1:
+            raise UsageError(
+                f"sample {part} is in several splits: say which, as in {opened.splits[0]}:{part}"
+            )
+        if not inside.any():
             raise UsageError(f"there is no sample {part} in the movie")
-        found += [known[index] for index in named]
-    return list(dict.fromkeys(np.asarray(found, dtype=int).tolist()))
+        found += np.flatnonzero(inside).tolist()
+    return list(dict.fromkeys(found))
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in re.split(r"[\s,;]+", text.strip()) if part]

@@ -6,6 +6,7 @@
                  heads/<number>.npz        weights, biases and, when compressed, the basis
                  <split>/samples.npz       indices into the user's data, and labels
                  <split>/<number>.repr.npy, <number>.logits.npy
+                 joined/<split>+<split>/…  copies of several splits as one
 
 A frame counts once its head is there, which is written last; it is removed head first.
 """
@@ -25,8 +26,9 @@ from trema.core.errors import UsageError
 
 FORMAT = 1
 FOLDER = "travel"
+JOINED = "joined"
 #: Names of splits that would meet other parts of the folder.
-_TAKEN = ("heads", "movies", "sessions")
+_TAKEN = ("heads", "movies", "sessions", JOINED)
 
 
 def checked_split(name: object) -> str:

@@ -16,6 +16,7 @@ from trema.core.config import Config
 from trema.core.errors import NotFound, UsageError
 from trema.journal.folder import RunFolder, find_run
 from trema.travel.record import files
+from trema.travel.record.joined import joined_frame, joined_labels
 
 Floats = NDArray[np.float32]
 Maps = list[NDArray[Any]]
@@ -32,7 +33,9 @@ class Recording:
 
     ``epochs`` are the numbers of the frames (of epochs, or of steps where ``unit`` says so),
     ascending; every list below has one entry for each of them. ``splits`` are the names of the
-    splits, *train* first where there is one. A split that is not named is the first.
+    splits, *train* first where there is one. A split that is not named is the first; several are
+    named with commas, as in ``"train,unlabelled"``, and are given as one, in that order. There,
+    samples of the split *unlabelled* and of splits without labels carry −1.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any], epochs: list[int]) -> None:
@@ -58,11 +61,11 @@ class Recording:
 
     def representations(self, split: str | None = None) -> Maps:
         """Memory maps of shape (sample, D), float16 or float32."""
-        return [self._map(split, number, 0) for number in self.epochs]
+        return self._maps(split, 0)
 
     def logits(self, split: str | None = None) -> Maps:
         """Memory maps of shape (sample, output), float16 or float32."""
-        return [self._map(split, number, 1) for number in self.epochs]
+        return self._maps(split, 1)
 
     @property
     def heads(self) -> tuple[Floats, Floats]:
@@ -79,17 +82,48 @@ class Recording:
 
     def labels(self, split: str | None = None) -> NDArray[np.int64] | None:
         """Labels (sample,), or (sample, label) of zeros and ones; None when there are none."""
-        return self._samples(split).get("labels")
+        names = self.names(split)
+        found = [self._samples(name).get("labels") for name in names]
+        return found[0] if len(names) == 1 else joined_labels(found, names, self._sizes(names))
 
     def indices(self, split: str | None = None) -> NDArray[np.int64]:
         """Where each sample stands in the data that were given, of shape (sample,)."""
-        return self._samples(split)["indices"]
+        return np.concatenate([self._samples(name)["indices"] for name in self.names(split)])
+
+    def names(self, split: str | None = None) -> list[str]:
+        """The splits that are meant, one or several.
+
+        Raises
+        ------
+        UsageError
+            When there is no such split, or one is named twice.
+        """
+        if split is None:
+            return self.splits[:1]
+        names = [name.strip() for name in split.split(",")]
+        for name in names:
+            if name not in self.splits:
+                raise UsageError(
+                    f"{self.folder} holds the splits {', '.join(self.splits)} but not {name!r}"
+                )
+        if len(set(names)) < len(names):
+            raise UsageError(f"expected each split once but got {split!r}")
+        return names
+
+    def split_of(self, split: str | None = None) -> NDArray[np.str_]:
+        """The name (sample,) of the split that each sample is of."""
+        names = self.names(split)
+        return np.repeat(names, self._sizes(names))
 
     def nonfinite(self, split: str | None = None) -> dict[int, int]:
         """Samples whose representation was not finite, counted by number of the frame."""
-        name, frames = self._split(split), self.about["frames"]
-        counts = {n: frames.get(str(n), {}).get("nonfinite", {}).get(name) for n in self.epochs}
-        return {number: int(bad["count"]) for number, bad in counts.items() if bad}
+        frames = self.about["frames"]
+        counts = dict.fromkeys(self.epochs, 0)
+        for name in self.names(split):
+            for number in self.epochs:
+                bad = frames.get(str(number), {}).get("nonfinite", {}).get(name)
+                counts[number] += int(bad["count"]) if bad else 0
+        return {number: count for number, count in counts.items() if count}
 
     @property
     def seconds(self) -> float:
@@ -100,7 +134,7 @@ class Recording:
         """Frames that no method can place: no sample is finite, or the head is not."""
         weights, biases = self.heads
         lost = self.nonfinite(split)
-        size = self.about["splits"][self._split(split)]
+        size = sum(self._sizes(self.names(split)))
         return [
             number
             for at, number in enumerate(self.epochs)
@@ -113,20 +147,24 @@ class Recording:
         left = [number for number in self.epochs if number not in set(numbers)]
         return Recording(self.folder, self.about, left)
 
-    def _split(self, split: str | None) -> str:
-        if split is None:
-            return self.splits[0]
-        if split not in self.splits:
-            raise UsageError(
-                f"{self.folder} holds the splits {', '.join(self.splits)} but not {split!r}"
-            )
-        return split
+    def _sizes(self, names: list[str]) -> list[int]:
+        return [int(self.about["splits"][name]) for name in names]
 
-    def _samples(self, split: str | None) -> dict[str, NDArray[Any]]:
-        return _arrays(self.folder / self._split(split) / "samples.npz")
+    def _samples(self, name: str) -> dict[str, NDArray[Any]]:
+        return _arrays(self.folder / name / "samples.npz")
 
-    def _map(self, split: str | None, number: int, part: int) -> NDArray[Any]:
-        name = self._split(split)
+    def _maps(self, split: str | None, part: int) -> Maps:
+        names = self.names(split)
+        found = []
+        for number in self.epochs:
+            maps = [self._map(name, number, part) for name in names]
+            whole = maps[0]
+            if len(maps) > 1:
+                whole = joined_frame(self.folder, names, number, part, maps)
+            found.append(whole)
+        return found
+
+    def _map(self, name: str, number: int, part: int) -> NDArray[Any]:
         path = files.frame_files(self.folder, name, number)[part]
         size, width = self.about["splits"][name], self.about["outputs" if part else "stored"]
         try:
