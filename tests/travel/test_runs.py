@@ -127,3 +127,18 @@ def test_without_scipy_and_joblib_pca_is_built_and_measured(
     for name, values in travel.quality(again, k=5).by_epoch.items():
         # a tree compares in double precision, so one near tie of 600 may fall otherwise
         np.testing.assert_allclose(values, with_them[name], atol=0.02)
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_features() -> None:
+    joblib = pytest.importorskip("joblib")
+    given = run(0, epochs=6)
+    weights, biases = given["heads"]
+    frames = given["representations"]
+    logits = np.einsum("tnd,tcd->tnc", frames, weights) + biases[:, None]
+    movie = travel.build(frames, LABELS, method="pca")
+    alone = travel.features(movie, logits)
+    with joblib.parallel_config("loky", n_jobs=2):
+        together = travel.features(movie, logits)
+    for name, values in alone.scalars.items():
+        np.testing.assert_array_equal(together.scalars[name], values)

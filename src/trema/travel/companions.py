@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from trema.travel.content import content_order
 from trema.travel.frames import Frames
+from trema.travel.parallel import mapped
 
 Floats = NDArray[np.float32]
 #: Neighbours asked. 10 is the smallest of the neighbourhoods that DVI judges (10, 15, 20).
@@ -58,7 +59,8 @@ def companions(
     names, votes = np.unique(said[voters], return_inverse=True)
     first = len(frames) // 3
     epochs = np.unique(np.linspace(first, len(frames) - 1, EPOCHS).round().astype(int))
-    shares = [_shares(frames, int(e), voters, votes, len(names), keys) for e in epochs]
+    calls = ((frames.only(e), voters, votes, len(names), keys) for e in epochs.tolist())
+    shares = list(mapped(_shares, calls))
     total = np.asarray(np.mean(shares, axis=0, dtype=np.float32))
     common = names[np.nan_to_num(shares[-1], nan=-1.0).argmax(axis=1)]
     own = None if labels is None else _other(total, names, labels)
@@ -77,28 +79,27 @@ def _other(shares: Floats, names: NDArray[np.int64], mine: NDArray[np.int64]) ->
 
 
 def _shares(
-    frames: Frames,
-    epoch: int,
+    frame: Frames,
     voters: NDArray[np.int64],
     votes: NDArray[np.int64],
     classes: int,
     keys: NDArray[np.uint64],
 ) -> Floats:
-    """The share of each vote among a sample's neighbours, of shape (N, classes)."""
-    standing = frames.finite[epoch]
+    """The share of each vote among a sample's neighbours of one epoch, of shape (N, classes)."""
+    standing = frame.finite[0]
     usable = standing[voters]
     voters, votes = voters[usable], votes[usable]
-    result = np.full((frames.samples, classes), np.nan, dtype=np.float32)
+    result = np.full((frame.samples, classes), np.nan, dtype=np.float32)
     if len(voters) < 2:
         return result
-    base = frames.rows(epoch, voters)
+    base = frame.rows(0, voters)
     mean = base.mean(axis=0)
     axes = _directions(base - mean)
     base = _unit((base - mean) @ axes)
     k = min(NEIGHBOURS, len(voters) - 1)
-    for at in range(0, frames.samples, _ROWS):
-        rows = np.arange(at, min(frames.samples, at + _ROWS))
-        near = _unit((frames.rows(epoch, rows) - mean) @ axes) @ base.T
+    for at in range(0, frame.samples, _ROWS):
+        rows = np.arange(at, min(frame.samples, at + _ROWS))
+        near = _unit((frame.rows(0, rows) - mean) @ axes) @ base.T
         _blank_copies(near, keys[rows], keys[voters])
         chosen = np.argpartition(near, near.shape[1] - k, axis=1)[:, -k:]
         cells = np.arange(len(rows))[:, None] * classes + votes[chosen]

@@ -109,6 +109,13 @@ class Frames:
         result._finite = self._finite[:, order]
         return result
 
+    def only(self, epoch: int) -> Frames:
+        """One epoch by itself, so that no more than it is sent to another process."""
+        result = copy(self)
+        result._arrays = [self._arrays[epoch]]
+        result._finite = self._finite[[epoch]]
+        return result
+
 
 def plain(array: Any) -> Any:
     """A tensor as an array: without its gradient, on the CPU. Anything else as it is."""

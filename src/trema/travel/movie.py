@@ -301,9 +301,13 @@ def build(
     keys = sample_keys(frames)
     order = content_order(keys)
     ordered = frames.ordered(order)
-    content = hashlib.blake2b(keys[order].tobytes()).hexdigest()
     made_of = key_of(
-        method, module.VERSION, seed, sorted(options.items()), content, *_heads(ordered, head)
+        method,
+        module.VERSION,
+        seed,
+        sorted(options.items()),
+        hashlib.blake2b(keys[order].tobytes()).hexdigest(),
+        *_probes(ordered, head),
     )
     cache = Cache(None if folder is None else Path(folder), made_of)
     with reporter(progress) as report:
@@ -404,12 +408,13 @@ def _width(heads: Any) -> int:
         return 0
 
 
-def _heads(frames: Frames, heads: Heads | None) -> list[Floats]:
-    """What the heads say of a few samples at each epoch."""
-    if heads is None:
-        return []
+def _probes(frames: Frames, heads: Heads | None) -> list[Floats]:
+    """A few rows of each epoch, and what the heads say of them."""
     some = np.linspace(0, frames.samples - 1, min(frames.samples, 8)).astype(np.int64)
-    return [heads.logits(frames.rows(epoch, some), epoch) for epoch in range(len(frames))]
+    rows = [frames.rows(epoch, some) for epoch in range(len(frames))]
+    if heads is None:
+        return rows
+    return [*rows, *(heads.logits(few, epoch) for epoch, few in enumerate(rows))]
 
 
 def _frame(projector: Projector, frames: Frames, epoch: int) -> Floats:

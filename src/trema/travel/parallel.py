@@ -8,6 +8,7 @@ cluster. Without it, and without joblib, everything runs in order, here.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -19,20 +20,25 @@ def mapped(function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iter
 
     Calls are made as they are needed, so that not all their arguments are held at once.
     """
-    try:
-        from joblib import Parallel, delayed
-    except ImportError:
+    if not _asked():
         return (function(*arguments) for arguments in calls)
+    from joblib import Parallel, delayed
+
     work = (delayed(function)(*arguments) for arguments in calls)
     results: Iterator[T] = Parallel(return_as="generator", pre_dispatch="n_jobs")(work)
     return results
 
 
+def _asked() -> bool:
+    """Whether joblib is loaded: nobody chose a backend before."""
+    return sys.modules.get("joblib") is not None
+
+
 def alone(function: Callable[..., T], *arguments: Any) -> T:
     """The result of a function whose own :func:`mapped` work stays in this process."""
-    try:
-        from joblib import parallel_config
-    except ImportError:
+    if not _asked():
         return function(*arguments)
+    from joblib import parallel_config
+
     with parallel_config("sequential"):
         return function(*arguments)
