@@ -344,18 +344,24 @@ def test_loop_on_the_terminal(
 @pytest.mark.parametrize("suffix", ["csv", "npz"])
 def test_export(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str) -> None:
     target = tmp_path / f"out.{suffix}"
-    trema(capsys, "export", "--method", "pca", "-o", str(target))
+    trema(capsys, "export", "--method", "pca", "--neighbours", "-o", str(target))
     positions = travel.load(run / "movies" / "pca").positions
     if suffix == "npz":
         with np.load(target, allow_pickle=False) as arrays:
             np.testing.assert_array_equal(arrays["positions"], positions)
             np.testing.assert_array_equal(arrays["indices"], INDICES)
-            assert arrays["margin_mean"].shape == (SAMPLES,)
+            mean = arrays["margin_by_epoch"].mean(axis=0)
+            np.testing.assert_allclose(mean, arrays["margin_mean"], atol=1e-4)
+            assert arrays["loss_by_epoch"].shape == arrays["other_label_by_epoch"].shape
+            assert (arrays["other_label_by_epoch"][:, 4] > 0.5).all()  # a wrong label
         return
     with target.open(newline="", encoding="utf-8") as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))
     assert [int(row["indices"]) for row in rows] == INDICES.tolist()
     assert [int(row["labels"]) for row in rows] == GIVEN.tolist()
+    margins = [float(rows[5][f"margin_{epoch}"]) for epoch in range(5)]
+    assert np.mean(margins) == pytest.approx(float(rows[5]["margin_mean"]), abs=1e-3)
+    assert {"confidence_0", "loss_4", "other_label_2"} <= set(rows[0])
     assert float(rows[5]["y_3"]) == pytest.approx(float(positions[3, 5, 1]), rel=1e-5)
 
 

@@ -53,6 +53,39 @@ def test_known_answers() -> None:
     np.testing.assert_allclose(found["belief_mean"], np.exp(-np.array(losses)).mean(0), rtol=1e-5)
 
 
+def test_series_by_epoch() -> None:
+    """Rows without a label, and rows that are not finite, have none."""
+    found = travel.features(PLACES, LOGITS, LABELS)
+    np.testing.assert_allclose(found.series["margin"], [[2, 1, -3], [-1, 3, -4], [4, 2, -6]])
+    losses = [[cross_entropy(LOGITS[e, n], LABELS[n]) for n in range(3)] for e in range(3)]
+    np.testing.assert_allclose(found.series["loss"], losses, rtol=1e-5)
+    assert {values.dtype for values in found.series.values()} == {np.dtype(np.float32)}
+    logits = LOGITS.copy()
+    logits[1, 2] = np.nan
+    some = travel.features(PLACES, logits, [0, -1, 1]).series
+    for values in some.values():
+        np.testing.assert_array_equal(np.isnan(values), [[False, True, True]] * 3)
+    assert travel.features(PLACES, LOGITS).series == {}
+
+
+def test_disagreement_of_neighbours_by_epoch() -> None:
+    """A sample that moves from the others of its label to those of another one."""
+    draw = np.random.default_rng(0)
+    centres = np.eye(8)[:2] * 10
+    labels = np.repeat([0, 1], 40)
+    place = np.stack([labels] * 6)
+    place[3:, 7] = 1
+    frames = centres[place] + draw.normal(size=(6, 80, 8))
+    logits = frames[..., :2]
+    found = travel.features(frames[..., :2], logits, labels, frames, neighbours_by_epoch=True)
+    np.testing.assert_array_equal(found.series["other_label"][:, 7], [0, 0, 0, 1, 1, 1])
+    assert np.delete(found.series["other_label"], 7, axis=1).max() <= 0.2
+    plain = travel.features(frames[..., :2], logits, labels, frames)
+    assert "other_label" not in plain.series
+    for name, values in plain.scalars.items():
+        np.testing.assert_array_equal(values, found.scalars[name], err_msg=name)
+
+
 def test_movement() -> None:
     found = travel.features(PLACES, LOGITS)
     np.testing.assert_allclose(found.scalars["path"], [5, 1, 3])
@@ -153,11 +186,14 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(2)
     places, logits = draw.normal(size=(4, 50, 2)), draw.normal(size=(4, 50, 3))
     labels = draw.integers(0, 3, 50)
-    whole = travel.features(places, logits, labels).scalars
+    labels[::7] = -1
+    whole = travel.features(places, logits, labels)
     monkeypatch.setattr("trema.travel.learning._VALUES", 21)
-    parts = travel.features(places, logits, labels).scalars
-    for name, values in whole.items():
-        np.testing.assert_array_equal(values, parts[name], err_msg=name)
+    parts = travel.features(places, logits, labels)
+    for name, values in whole.scalars.items():
+        np.testing.assert_array_equal(values, parts.scalars[name], err_msg=name)
+    for name, values in whole.series.items():
+        np.testing.assert_array_equal(values, parts.series[name], err_msg=name)
 
 
 @settings(max_examples=20, deadline=None)

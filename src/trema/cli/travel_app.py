@@ -150,10 +150,18 @@ def export(
     method: How = Method.TREMA,
     split: Split = None,
     seed: Seed = 0,
+    neighbours: Annotated[
+        bool,
+        typer.Option(
+            "--neighbours",
+            help="Also which share of its neighbours is labelled otherwise, at every epoch.",
+        ),
+    ] = False,
     dir: Dir = None,
 ) -> None:
     """Write positions and features of all samples to a file."""
     from trema.cli.travel import Wanted
     from trema.cli.travel_export import export_movie
 
-    export_movie(Wanted(run, dir, method.value, split, seed), output)
+    wanted = Wanted(run, dir, method.value, split, seed)
+    export_movie(wanted, output, neighbours=neighbours)

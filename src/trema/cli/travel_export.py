@@ -17,8 +17,10 @@ from trema.core.errors import UsageError
 from trema.core.text import harmless
 
 
-def export_movie(wanted: Wanted, output: Path) -> None:
+def export_movie(wanted: Wanted, output: Path, *, neighbours: bool) -> None:
     """Write a ``.csv`` of one row a sample, or an ``.npz`` of arrays.
+
+    neighbours : also which share of a sample's neighbours is labelled otherwise, by epoch
 
     Raises
     ------
@@ -30,7 +32,14 @@ def export_movie(wanted: Wanted, output: Path) -> None:
     if output.suffix not in (".csv", ".npz"):
         raise UsageError(f"expected a file that ends in .csv or .npz but got {output}")
     opened = open_movie(wanted)
-    found = features(opened.movie, opened.logits, opened.labels, kind=opened.recording.kind)
+    found = features(
+        opened.movie,
+        opened.logits,
+        opened.labels,
+        kind=opened.recording.kind,
+        neighbours_by_epoch=neighbours,
+    )
+    series = {"confidence": found.confidence, **found.series}
     arrays: dict[str, NDArray[Any]] = {
         "indices": opened.indices,
         "predicted": found.predicted,
@@ -44,29 +53,34 @@ def export_movie(wanted: Wanted, output: Path) -> None:
         arrays |= {
             "positions": opened.movie.positions,
             "confidence": found.confidence,
+            **{f"{name}_by_epoch": values for name, values in found.series.items()},
             "epochs": np.asarray(opened.movie.epochs),
         }
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy types allow_pickle only
         write_whole(output, [buffer.getbuffer()])  # type: ignore[list-item]  # bytes-like
     else:
-        write_whole(output, _rows(opened, arrays))
+        write_whole(output, _rows(opened, arrays, series))
     print(f"written to {harmless(output)}")
 
 
-def _rows(opened: Opened, arrays: dict[str, NDArray[Any]]) -> Iterator[bytes]:
-    """A header, and a row a sample: what it is, its features, x and y by epoch."""
+def _rows(
+    opened: Opened, arrays: dict[str, NDArray[Any]], series: dict[str, NDArray[Any]]
+) -> Iterator[bytes]:
+    """A header, and a row a sample: what it is, its features, series, and x and y by epoch."""
     named = {name: array for name, array in arrays.items() if array.ndim == 1}
     for name, array in arrays.items():
         if array.ndim == 2:  # several labels
             named |= {f"{name}_{at}": array[:, at] for at in range(array.shape[1])}
-    places = [f"{axis}_{epoch}" for epoch in opened.movie.epochs for axis in "xy"]
-    yield _line([*named, *places])
+    epochs = opened.movie.epochs
+    courses = [f"{name}_{epoch}" for name in series for epoch in epochs]
+    yield _line([*named, *courses, *(f"{axis}_{epoch}" for epoch in epochs for axis in "xy")])
     positions = opened.movie.positions
     flat = positions.transpose(1, 0, 2).reshape(positions.shape[1], -1)
     for place in range(len(flat)):
         own = [array[place].item() for array in named.values()]
-        yield _line([*own, *flat[place].tolist()])
+        course = [value for values in series.values() for value in values[:, place].tolist()]
+        yield _line([*own, *course, *flat[place].tolist()])
 
 
 def _line(cells: list[Any]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -37,6 +37,8 @@ class Dynamics:
     common : (N,) int64, what most neighbours carry; None without representations
     usable : (N,) bool, False where a position or a logit is not finite
     keys : (N,) uint64, equal for copies
+    series : by name, each (E, N) float32, NaN where a sample has no label: ``loss`` and ``margin``
+        at each epoch, and ``other_label`` when ``features`` was asked for it. Without labels empty.
     """
 
     positions: Floats
@@ -49,6 +51,7 @@ class Dynamics:
     usable: NDArray[np.bool_]
     keys: NDArray[np.uint64]
     kind: Kind
+    series: dict[str, Floats] = field(default_factory=dict)
 
     @property
     def epochs(self) -> int:
@@ -89,6 +92,7 @@ def features(
     representations: ArrayLike | Sequence[ArrayLike] | Frames | None = None,
     *,
     kind: Kind | None = None,
+    neighbours_by_epoch: bool = False,
 ) -> Dynamics:
     """The features of all samples.
 
@@ -102,6 +106,8 @@ def features(
     representations : array of shape (epoch, sample, D), a sequence, or Frames; default those of
         the movie
     kind : "softmax", "sigmoid" or "multilabel"; default that of the movie's heads, else by shape
+    neighbours_by_epoch : also tell at every epoch which share of a sample's neighbours carries
+        another label; a second or two for each epoch of 50,000 samples
 
     Raises
     ------
@@ -130,12 +136,14 @@ def features(
     common = None
     if held is not None:
         single = checked if checked is None or checked.ndim == 1 else _as_sets(checked)
-        near = companions(held, single, found.predicted, keys)
+        near = companions(held, single, found.predicted, keys, by_epoch=neighbours_by_epoch)
         common = near.common
         scalars["other_prediction"] = near.other_prediction
         if near.other_label is not None and near.other_label_last is not None:
             scalars["other_label"] = near.other_label
             scalars["other_label_last"] = near.other_label_last
+        if near.by_epoch is not None:
+            found.series["other_label"] = near.by_epoch
     return Dynamics(
         positions,
         found.confidence,
@@ -147,6 +155,7 @@ def features(
         found.finite & np.isfinite(positions).all(axis=(0, 2)),
         keys,
         sort,
+        found.series,
     )
 
 

@@ -27,6 +27,8 @@ class Learning:
     """Series and scalar features of N samples over E epochs.
 
     confidence : (E, N) float32, as ``heads.confidence`` gives it
+    series : ``loss`` and ``margin``, each (E, N) float32, what their scalars are of, with NaN for
+        samples without a label; empty when no sample has one
     predicted : (N,) int64, the prediction at the last epoch
     runner_up : (N,) int64, the second class at the last epoch; the prediction itself where
         there is none (sigmoid, multilabel)
@@ -36,6 +38,7 @@ class Learning:
     """
 
     confidence: Floats
+    series: dict[str, Floats]
     predicted: NDArray[np.int64]
     runner_up: NDArray[np.int64]
     scalars: dict[str, Floats]
@@ -144,7 +147,8 @@ def learning(
     confidence axis of dataset cartography, Swayamdipta et al. 2020).
     """
     epochs, (samples, classes) = len(frames), frames[0].shape
-    confidence = np.empty((epochs, samples), dtype=np.float32)
+    names = ("confidence",) if labels is None else ("confidence", "loss", "margin")
+    series = {name: np.empty((epochs, samples), dtype=np.float32) for name in names}
     predicted = np.empty(samples, dtype=np.int64)
     runner_up = np.empty(samples, dtype=np.int64)
     finite = np.empty(samples, dtype=bool)
@@ -153,11 +157,11 @@ def learning(
     for at in range(0, samples, rows):
         part = slice(at, min(samples, at + rows))
         given = None if labels is None else labels[part]
-        block, clean = _block(frames, part, given, kind, confidence)
+        block, clean = _block(frames, part, given, kind, series)
         predicted[part], runner_up[part], finite[part] = block.predicted, block.runner_up, clean
         for name, values in block.scalars().items():
             kept.setdefault(name, np.empty(samples, dtype=np.float32))[part] = values
-    return Learning(confidence, predicted, runner_up, kept, finite)
+    return Learning(series.pop("confidence"), series, predicted, runner_up, kept, finite)
 
 
 def _block(
@@ -165,7 +169,7 @@ def _block(
     part: slice,
     labels: NDArray[np.int64] | None,
     kind: Kind,
-    confidence: Floats,
+    series: dict[str, Floats],
 ) -> tuple[_Course, NDArray[np.bool_]]:
     course = _Course(part.stop - part.start, len(frames), labels)
     clean = np.ones(part.stop - part.start, dtype=bool)
@@ -177,10 +181,20 @@ def _block(
             z = z.copy()
             z[bad] = 0.0
         look = _look(z, labels, kind)
-        confidence[epoch, part] = look.confidence
+        series["confidence"][epoch, part] = look.confidence
+        if look.loss is not None and look.margin is not None:
+            series["loss"][epoch, part] = look.loss
+            series["margin"][epoch, part] = look.margin
         course.add(epoch, look)
-    confidence[:, part][:, ~clean] = np.nan
+    known = True if labels is None else _known(labels)
+    for name, values in series.items():
+        values[:, part][:, ~clean if name == "confidence" else ~(clean & known)] = np.nan
     return course, clean
+
+
+def _known(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which samples (n,) have a label."""
+    return np.asarray((labels >= 0).reshape(len(labels), -1).all(axis=1), dtype=bool)
 
 
 class _Course:
@@ -242,7 +256,7 @@ class _Course:
             "wrong": mean["wrong"],
             "belief_mean": mean["belief"],
         }
-        known = (self._labels >= 0).reshape(len(self._labels), -1).all(axis=1)
+        known = _known(self._labels)
         found.update({name: np.where(known, v, np.nan) for name, v in labelled.items()})
         return found
 
