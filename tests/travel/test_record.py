@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +203,55 @@ def test_half_an_epoch_is_none(tmp_path: Path, missing: str) -> None:
     places = frame_files(tmp_path, "unlabelled", 1)
     {"head": head_file(tmp_path, 1), "repr": places[0], "logits": places[1]}[missing].unlink()
     assert travel.open_recording(tmp_path).epochs == [0]
+
+
+#: Records an epoch, and dies in the middle of a file of the second.
+DYING = """
+import io, os, sys
+from tests.travel import test_record as case
+from trema.travel.record import files
+
+made = case.recorder(case.Path(sys.argv[1]))
+case.add(made, 0)
+whole, left = files._whole, int(sys.argv[2])
+
+def killed(path, write):
+    def half(file):
+        content = io.BytesIO()
+        write(content)
+        file.write(content.getvalue()[: content.tell() // 2])
+        file.flush()
+        os._exit(9)
+
+    global left
+    left -= 1
+    whole(path, write if left else half)
+
+files._whole = killed
+case.add(made, 1)
+"""
+
+
+@pytest.mark.parametrize(("files_begun", "name"), [(1, "repr"), (4, "logits"), (5, "npz")])
+def test_a_process_killed_while_it_writes_leaves_whole_epochs_only(
+    tmp_path: Path, files_begun: int, name: str
+) -> None:
+    """The first file of an epoch, the last array, and the head that makes it count."""
+    command = [sys.executable, "-c", DYING, str(tmp_path), str(files_begun)]
+    root = Path(__file__).parents[2]  # where the tests are a package
+    ended = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True)
+    assert ended.returncode == 9, ended.stderr
+    (part,) = tmp_path.glob("*/*.part")
+    assert name in part.name
+    read = travel.open_recording(tmp_path)
+    assert read.epochs == [0]
+    assert len(read.representations("unlabelled")) == 1
+    again = recorder(tmp_path)
+    assert not list(tmp_path.glob("*/*.part"))
+    assert again.next_number(1) == 1
+    x, _ = add(again, 1)
+    assert travel.open_recording(tmp_path).epochs == [0, 1]
+    np.testing.assert_allclose(travel.open_recording(tmp_path).representations()[1], x, atol=1e-2)
 
 
 def test_budget_thins_whole_epochs_evenly(tmp_path: Path) -> None:
