@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export KERAS_BACKEND ?= torch
 
-.PHONY: demo test check format types layers unit web web-check bench-faults bench-overhead bench-server screenshots test-tensorflow clean
+.PHONY: demo test check format types layers unit web web-check bench-faults bench-overhead bench-server bench-travel screenshots test-tensorflow clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -68,6 +68,14 @@ bench-faults: $(STAMP)  ## recall by bug and alarms per healthy run, into docs/b
 
 bench-server: $(STAMP) $(PAGE)  ## the web application: pages, routes, writers, into docs/bench/server.md
 	$(BIN)/python bench/server/run.py
+
+bench-travel: $(STAMP)  ## time travel: movies, growth, advice, into docs/bench/travel*.md (hours; goes on)
+	$(BIN)/python bench/travel/run.py --only pca --only trema
+	$(BIN)/python bench/travel/run.py --samples 2000 --epochs 10 --subject mnist
+	$(BIN)/python bench/travel/run.py --samples 5000 --epochs 10 --subject mnist --subject cifar10
+	$(BIN)/python bench/travel/scaling.py
+	$(BIN)/python bench/travel/advice_speed.py
+	$(BIN)/python bench/travel/rq.py
 
 bench-overhead: $(STAMP)  ## cost of watching, into docs/bench/overhead.md
 	$(BIN)/python bench/overhead/run.py
