@@ -31,6 +31,7 @@ sys.path.insert(0, str(HERE))
 from page import put  # noqa: E402
 from subjects import NAMES, RESULTS, subject  # noqa: E402
 
+GUIDE = HERE.parents[1] / "docs" / "guide" / "travel-scale.md"
 #: What is varied, and the cells: (samples, width, epochs).
 CELLS = {
     "samples": [(n, 512, 3) for n in (5_000, 10_000, 20_000, 50_000, 100_000, 200_000)],
@@ -128,6 +129,7 @@ def page(recordings: Path, name: str) -> None:
             head += "| one more epoch, seconds | peak memory, GB |"
             lines += [f"By {kind}:", "", head, "|---|---|---|---|---|---|", *rows, ""]
     put("scaling", "\n".join(lines))
+    put("scaling", "\n".join(lines[4:]), GUIDE)
 
 
 def main() -> None:

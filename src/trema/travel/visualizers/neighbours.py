@@ -60,7 +60,7 @@ _ANCHORS = 5
 _REACHES = (0.5, 1.0, 2.0)
 
 #: Changes when the same input gives another result, so that parts kept before are not taken.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
