@@ -237,6 +237,18 @@ def test_reasons_carry_the_samples_own_numbers() -> None:
     assert re.search(r"predicted otherwise than labelled in \d of 8 epochs|learned late", said)
 
 
+@pytest.mark.parametrize(
+    ("feature", "words"),
+    [
+        ("rare_logits", "its logits are rarer than those of"),
+        ("rare_location", "its location is rarer"),
+    ],
+)
+def test_rarity_is_told_in_its_number(feature: str, words: str) -> None:
+    session = SESSION.another("open", {feature: 1.0})
+    assert words in session.reason(int(session.next(1)[0]))
+
+
 def test_unlabelled_samples_are_searched_by_what_they_have() -> None:
     labels = np.where(np.arange(COUNT) < 100, RUN.labels, -1)
     session = RUN.session(labels=labels)

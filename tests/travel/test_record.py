@@ -135,7 +135,7 @@ def test_a_joined_frame_follows_what_it_was_made_of(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.representations("train,unlabelled")[0][40:], 1)
 
 
-def test_the_pool_has_no_labels_beside_others(tmp_path: Path) -> None:
+def test_the_pool_has_no_labels(tmp_path: Path) -> None:
     """A data set gives labels for a pool too, which are nobody's answer."""
     given = {"train": Samples(np.arange(3), np.array([[1, 0], [1, 1], [0, 1]]))}
     given["unlabelled"] = Samples(np.arange(2), np.zeros((2, 2), dtype=np.int64))
@@ -148,7 +148,7 @@ def test_the_pool_has_no_labels_beside_others(tmp_path: Path) -> None:
     np.testing.assert_array_equal(labels[:3], given["train"].labels)
     np.testing.assert_array_equal(labels[3:], -1)
     assert read.labels("unlabelled,test") is None
-    np.testing.assert_array_equal(read.labels("unlabelled"), [[0, 0], [0, 0]])
+    assert read.labels("unlabelled") is None
 
 
 @pytest.mark.parametrize("scale", [1e6, 1e-9])
@@ -444,7 +444,7 @@ def test_kinds_of_heads() -> None:
 def test_the_kind_is_that_of_the_first_split_with_labels() -> None:
     """Bits without a final sigmoid are told by the labels only, wherever they come."""
     bits = np.array([[1, 1, 0], [0, 0, 0]])
-    for bare in (None, np.full(4, -1), np.full((4, 3), np.nan)):
+    for bare in (None, np.full(4, -1), np.full((4, 3), np.nan), np.zeros(4)):
         splits = {"unlabelled": bare, "train": bits}
         found = meaning_of(splits, 3, stated=None, sigmoid=False)
         assert found.kind == "multilabel"

@@ -89,7 +89,8 @@ class Words:
         """One feature of one sample; empty when there is nothing to say."""
         if feature.startswith("rare_"):
             what = feature.removeprefix("rare_")
-            return f"its {what} is rarer than that of {value * 100:.1f} % of samples"
+            rarer = "are rarer than those" if what == "logits" else "is rarer than that"
+            return f"its {what} {rarer} of {value * 100:.1f} % of samples"
         if feature in ("path", "jolt", "speed_last"):
             usual = float(np.nanmedian(self.values[feature]))
             return f"{_MOVES[feature]} {value / usual:.1f} times the usual" if usual > 0 else ""

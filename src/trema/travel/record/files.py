@@ -27,6 +27,8 @@ from trema.core.errors import UsageError
 FORMAT = 1
 FOLDER = "travel"
 JOINED = "joined"
+#: The split whose samples have no label; a data set gives one for each sample all the same.
+POOL = "unlabelled"
 #: Names of splits that would meet other parts of the folder.
 _TAKEN = ("heads", "movies", "sessions", JOINED)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trema.core.errors import UsageError
+from trema.travel.record.files import POOL
 
 #: More outputs than this are words of a vocabulary, not classes with a place on a map.
 MOST_OUTPUTS = 4096
@@ -94,14 +95,18 @@ def meaning_of(
 
     With *sigmoid* and *multilabel*, −1 is a class where −1 and 1 both occur in a split and
     nothing else does in any, as hinge losses want it; everywhere else it is no label. A split
-    without a label at all has None.
+    without a label at all has None, and so has the pool, whatever its data set gives.
 
     Raises
     ------
     Refused
         When the kind or the labels cannot be.
     """
-    told = {name: given for name, given in labels.items() if given is not None and _any(given)}
+    told = {
+        name: given
+        for name, given in labels.items()
+        if given is not None and name != POOL and _any(given)
+    }
     kind = kind_of(outputs, next(iter(told.values()), None), stated=stated, sigmoid=sigmoid)
     values = {name: set(np.unique(given).tolist()) for name, given in told.items()}
     signed = kind != "softmax" and bool(told) and set().union(*values.values()) == {-1, 1}

@@ -16,9 +16,6 @@ from numpy.typing import NDArray
 
 from trema.travel.record import files
 
-#: The split whose samples have no label when it is joined to others, whatever its data set gives.
-POOL = "unlabelled"
-
 
 def joined_frame(
     folder: Path, names: Sequence[str], number: int, part: int, maps: Sequence[NDArray[Any]]
@@ -43,16 +40,15 @@ def joined_frame(
 
 
 def joined_labels(
-    labels: Sequence[NDArray[np.int64] | None], names: Sequence[str], sizes: Sequence[int]
+    labels: Sequence[NDArray[np.int64] | None], sizes: Sequence[int]
 ) -> NDArray[np.int64] | None:
     """Labels of several splits, −1 where a split has none; None where no split has any."""
-    given = [None if name == POOL else own for name, own in zip(names, labels, strict=True)]
-    first = next((own for own in given if own is not None), None)
+    first = next((own for own in labels if own is not None), None)
     if first is None:
         return None
     return np.concatenate(
         [
             np.full((size, *first.shape[1:]), -1, dtype=np.int64) if own is None else own
-            for own, size in zip(given, sizes, strict=True)
+            for own, size in zip(labels, sizes, strict=True)
         ]
     )

@@ -34,8 +34,8 @@ class Recording:
     ``epochs`` are the numbers of the frames (of epochs, or of steps where ``unit`` says so),
     ascending; every list below has one entry for each of them. ``splits`` are the names of the
     splits, *train* first where there is one. A split that is not named is the first; several are
-    named with commas, as in ``"train,unlabelled"``, and are given as one, in that order. There,
-    samples of the split *unlabelled* and of splits without labels carry −1.
+    named with commas, as in ``"train,unlabelled"``, and are given as one, in that order, with
+    labels of −1 for splits that have none. *unlabelled* has none, whatever its data set gave.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any], epochs: list[int]) -> None:
@@ -83,8 +83,8 @@ class Recording:
     def labels(self, split: str | None = None) -> NDArray[np.int64] | None:
         """Labels (sample,), or (sample, label) of zeros and ones; None when there are none."""
         names = self.names(split)
-        found = [self._samples(name).get("labels") for name in names]
-        return found[0] if len(names) == 1 else joined_labels(found, names, self._sizes(names))
+        found = [None if n == files.POOL else self._samples(n).get("labels") for n in names]
+        return found[0] if len(names) == 1 else joined_labels(found, self._sizes(names))
 
     def indices(self, split: str | None = None) -> NDArray[np.int64]:
         """Where each sample stands in the data that were given, of shape (sample,)."""
