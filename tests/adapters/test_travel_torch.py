@@ -117,6 +117,7 @@ def test_each_epoch_is_recorded_and_the_training_is_the_same_bit_for_bit() -> No
     accuracy = [(logits.argmax(1) == labels).mean() for logits in read.logits()]
     assert accuracy[-1] > accuracy[0]
     assert "3 frames recorded" in notes(document)
+    assert "trema travel suggest" in notes(document)
     assert read.seconds > 0
 
 

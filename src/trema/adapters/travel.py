@@ -82,7 +82,8 @@ class Following:
             count = len(recorder.recorded)
             self._session.notes.append(
                 f"time travel: {count} {'frame' if count == 1 else 'frames'} recorded, "
-                f"{recorder.seconds:.1f} s of forward passes beside the training"
+                f"{recorder.seconds:.1f} s of forward passes beside the training; "
+                "trema travel suggest says which samples to look at"
             )
         self.stop()
 
