@@ -107,13 +107,13 @@ def train(
 ) -> list[float]:
     """Train in place; the loss of each pass.
 
-    The strongest edge is drawn ``repeats`` times a pass, others in proportion, what is left of a
+    An edge of weight 1 is drawn ``repeats`` times a pass, others in proportion, what is left of a
     whole number by chance. ``also`` is a further loss of the weights. With a ``keeper`` the
     state is kept after each pass, and a training goes on from the state that is there.
     """
     device = vertices.rows.device
     first, second = (torch.from_numpy(part).to(device) for part in (edges.first, edges.second))
-    often = torch.from_numpy(edges.weights / edges.weights.max(initial=1e-12) * repeats)
+    often = torch.from_numpy(edges.weights * np.float32(repeats))
     optimizer = torch.optim.Adam(model.parameters(), schedule.rate)
     state = None if keeper is None else keeper.get()
     losses = [] if state is None else restored(state, model, optimizer, draw)

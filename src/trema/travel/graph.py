@@ -103,7 +103,7 @@ def both_ways(first: Indices, second: Indices, weights: Floats, count: int) -> E
     return Edges(both.row.astype(np.int64), both.col.astype(np.int64), both.data.astype(np.float32))
 
 
-def strong(edges: Edges, repeats: int) -> Edges:
+def strong(edges: Edges, repeats: float) -> Edges:
     """The edges that are drawn at least once when the strongest is drawn ``repeats`` times."""
     kept = edges.weights >= edges.weights.max(initial=0.0) / repeats
     return Edges(edges.first[kept], edges.second[kept], edges.weights[kept])

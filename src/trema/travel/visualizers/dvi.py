@@ -5,9 +5,28 @@ autoencoder is trained on their edges, rebuilds what it lays out with emphasis o
 that decide the prediction, and stays near that of the epoch before, the nearer the more
 neighbours the epochs share.
 
-What differs from the authors' description: border points are found between representations,
-not between inputs, all together; the attention of a linear head is read from its weights;
-representations are scaled by one number for the run; everything is seeded.
+Taken from a description of the authors' code (of the paper only the abstract was at hand):
+
+- UMAP's graph of the 15 neighbours of each sample; a second one from samples and border points to
+  their 15 nearest border points, of which there are a tenth as many as samples;
+- of each graph the edges of at least a tenth of the strongest, which is drawn 10 times a pass;
+- UMAP's cross-entropy with 5 negatives of the batch, plus 1 x the reconstruction weighted by
+  attention, plus 0.3 x the share of neighbours kept x the squared distance of the weights to those
+  of the epoch before, from which training begins;
+- 4 hidden layers of half the width on each side; Adam at 1e-3, 1e-4 after 8 passes, batches of
+  1000, at most 200 passes, an end when 8 brought less than 1e-2. Their port to torch has 1e-2, a
+  tenth each 4 passes, and weight decay; this is left out.
+
+Other than there on purpose:
+
+- border points lie between representations, as a recording holds no inputs, anywhere between two
+  samples, and are found all together; those for judging are drawn by :mod:`trema.travel.measure`;
+- the attention of a linear head is read from its weights; other heads have none;
+- neighbours are exact, and what an edge is drawn beyond a whole number of times is left to chance;
+- representations are scaled by one number for the run, so that rebuilding weighs alike in all;
+- a point that a batch holds several times is encoded once, which changes no loss; all is seeded.
+
+A fit that was killed goes on by epoch: whole ones are kept, the one it was at begins anew.
 """
 
 from __future__ import annotations
@@ -36,7 +55,7 @@ from trema.travel.visualizers.base import Floats, Report
 _HIDDEN = 4
 
 #: Changes when the same input gives another result, so that parts kept before are not taken.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -45,7 +64,7 @@ class Options:
 
     passes, patience, tolerance : passes over the edges of an epoch at most, and when to stop
     reconstruction, temporal : weights of rebuilding (1) and of staying near (0.3)
-    repeats : how often a pass draws the strongest edge (5; weaker than a fifth are left out)
+    repeats : how often a pass draws the strongest edge (10; weaker than a tenth are left out)
     neighbours : of a vertex (15)
     """
 
@@ -54,7 +73,7 @@ class Options:
     tolerance: float = 1e-2
     reconstruction: float = 1.0
     temporal: float = 0.3
-    repeats: int = 5
+    repeats: int = 10
     neighbours: int = NEIGHBOURS
 
     def schedule(self) -> Schedule:

@@ -4,9 +4,29 @@ The vertices are a skeleton of samples at each epoch and border points. Spatial 
 edges join those of an epoch as in DVI; temporal edges join a sample to itself at the epochs at
 which it was closest. There is no temporal loss: one network for all times is the continuity.
 
-What differs from the authors' description: the nearest epochs are those of smallest distance;
-border points are found between representations; distances that decide the skeleton are
-relative, as the published radii belong to the authors' networks; everything is seeded.
+Taken from a description of the authors' code (of the paper only the abstract was at hand):
+
+- a skeleton that grows from the last epoch backwards, from 300 random samples by the farthest one,
+  to a radius that follows the width and the intrinsic dimension (TwoNN) of the epoch;
+- UMAP's graph of 15 neighbours in the skeleton of an epoch, and that of skeleton and border points
+  to their 15 nearest border points, a tenth as many as samples, drawn up to 5 times (3 to 5);
+- edges from a sample to its 15 nearest epochs by the sigma and rho of its neighbourhood, made
+  symmetric, drawn up to 10 times (10 to 100); of all graphs, what is drawn less than once goes;
+- UMAP's cross-entropy with 5 negatives of the batch plus the reconstruction weighted by attention;
+- 3 hidden layers of half the width on each side (3 or 4); Adam at 1e-2, a tenth each 4 passes,
+  batches of 1000, at most 20 passes (10 to 30).
+
+Other than there on purpose:
+
+- the nearest epochs are those of smallest distance, not the output of a sort taken for ranks;
+- distances that decide the skeleton are relative, as the published radii (0.07 to 0.30) belong to
+  the authors' networks, width and dimension count with exponent 1, and it ends at a tenth of the
+  samples or a thousand;
+- reconstruction weighs 10 in all runs (theirs: 1 to 30 by data set), and training also ends when
+  3 passes brought less than 1e-2;
+- border points, attention, scale, draws and seeds are as in :mod:`trema.travel.visualizers.dvi`.
+
+A fit that was killed goes on after the last whole pass.
 """
 
 from __future__ import annotations
@@ -50,7 +70,7 @@ from trema.travel.visualizers.base import Floats, Report
 _HIDDEN = 3
 
 #: Changes when the same input gives another result, so that parts kept before are not taken.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -60,9 +80,9 @@ class Options:
     passes, patience, tolerance : passes over all edges at most (the authors': 10 to 30), and
         when to stop
     reconstruction : weight of rebuilding (the authors': 1 MNIST, 10 CIFAR-10, 20 to 30 FMNIST)
-    repeats : how often a pass draws the strongest edge (5)
-    temporal : how much more a temporal edge counts than a spatial one (the authors': 2 to 33;
-        higher, little is drawn of an epoch's own shape)
+    repeats : how often a pass draws the strongest edge of an epoch (the authors': 3 to 5)
+    temporal : how many times more often it draws a temporal edge (the authors': 2 to 33; higher,
+        little is drawn of an epoch's own shape; at 0 there are none)
     cover : how far from the skeleton a sample may be, see :mod:`trema.travel.skeleton`
     most : share of the samples in the skeleton of an epoch at most, but always a thousand
     neighbours : of a vertex, and of epochs (15)
@@ -221,9 +241,14 @@ def _train(
     parts = _parts(frames, heads, chosen, options, seed, report, cache)
     begins = np.cumsum([0, *(len(part.points) for part in parts)])
     places = zip(parts, begins.tolist(), strict=False)
-    near = [[part.spatial.shifted(at), part.boundary.shifted(at)] for part, at in places]
+    # each graph is thinned by its own strongest edge, as each is built by itself
+    near = [
+        strong(graph, options.repeats).shifted(at)
+        for part, at in places
+        for graph in (part.spatial, part.boundary)
+    ]
     edges = _weighed(
-        joined(*(edge for pair in near for edge in pair)),
+        joined(*near),
         _temporal(frames, parts, begins, options.neighbours),
         options,
     )
@@ -318,12 +343,11 @@ def _epoch(
     options: Options,
     seed: int,
 ) -> _Epoch:
-    borders = 0
+    near, borders = neighbours(points, options.neighbours), 0
     if heads is not None and every is not None:
         draw = np.random.default_rng([seed, epoch, 0])
-        found = border_points(every, heads, epoch, int(SHARE * len(samples)), draw)
+        found = border_points(every, heads, epoch, int(SHARE * len(every)), draw)
         points, borders = np.concatenate([points, found]), len(found)
-    near = neighbours(points, options.neighbours)
     return _Epoch(
         samples,
         points,
@@ -339,17 +363,18 @@ def _temporal(frames: Frames, parts: list[_Epoch], begins: Indices, k: int) -> E
     vertex = np.full(shape, -1)
     rho, sigma = np.zeros(shape, np.float32), np.ones(shape, np.float32)
     for epoch, part in enumerate(parts):
-        which, count = part.samples, len(part.samples)
-        vertex[which, epoch] = begins[epoch] + np.arange(count)
-        rho[which, epoch], sigma[which, epoch] = part.found.rho[:count], part.found.sigma[:count]
+        which = part.samples
+        vertex[which, epoch] = begins[epoch] + np.arange(len(which))
+        rho[which, epoch], sigma[which, epoch] = part.found.rho, part.found.sigma
     return temporal_edges(frames, vertex, rho, sigma, k)
 
 
 def _weighed(near: Edges, temporal: Edges, options: Options) -> Edges:
-    """All edges, the temporal ones weighted up and the faint ones left out."""
-    near, temporal = strong(near, options.repeats), strong(temporal, options.repeats)
-    stronger = temporal.weights * np.float32(options.temporal)
-    return joined(near, Edges(temporal.first, temporal.second, stronger))
+    """All edges, the temporal ones weighted up and the faint ones of each kind left out."""
+    if not options.temporal:
+        return near
+    kept = strong(temporal, options.repeats * options.temporal)
+    return joined(near, Edges(kept.first, kept.second, kept.weights * np.float32(options.temporal)))
 
 
 def _vertices(scaled: Tensor, parts: list[_Epoch], heads: Heads | None) -> Vertices:
