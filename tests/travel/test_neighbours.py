@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trema import travel
 from trema.core.errors import UsageError
 from trema.travel.cells import WHOLE, Cells, twins
+from trema.travel.device import in_order
 from trema.travel.layout import Repulsion, attraction, graph_of
 
 Floats = NDArray[np.float32]
@@ -256,3 +257,21 @@ def test_processes_give_the_same_movie() -> None:
     with joblib.parallel_config("threading", n_jobs=2):
         together = travel.build(frames, heads=(weights, biases))
     np.testing.assert_array_equal(together.positions, alone.positions)
+
+
+def test_deterministic_sums_leave_the_setting_as_it_was() -> None:
+    with in_order(torch.device("meta")):  # any device but the CPU
+        assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.are_deterministic_algorithms_enabled()
+    with pytest.raises(ZeroDivisionError), in_order(torch.device("meta")):
+        1 / 0  # noqa: B018
+    assert not torch.are_deterministic_algorithms_enabled()
+    with in_order(torch.device("cpu")):
+        assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_a_gpu_lays_out_equally_twice() -> None:
+    frames, weights, biases = run(9000)
+    once, again = (travel.build(frames, heads=(weights, biases), device="cuda") for _ in range(2))
+    np.testing.assert_array_equal(once.positions, again.positions)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from trema.travel.device import in_order
+
 #: Rows up to which all pairs are compared: 8,192² distances take less than the cells' upkeep.
 WHOLE = 8192
 
@@ -73,7 +75,8 @@ class Cells:
         centres = sample[:count].clone()
         for _ in range(_ROUNDS):
             cell = _closest(sample, centres)
-            total = torch.zeros_like(centres).index_add_(0, cell, sample)
+            with in_order(rows.device):
+                total = torch.zeros_like(centres).index_add_(0, cell, sample)
             size = torch.bincount(cell, minlength=count)
             filled = size > 0
             centres[filled] = total[filled] / size[filled, None]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from trema.core.errors import UsageError
@@ -17,3 +20,18 @@ def device_of(name: str) -> torch.device:
         return torch.device(name)
     except RuntimeError as error:
         raise UsageError(f"expected a device such as 'cpu' or 'cuda' but got {name!r}") from error
+
+
+@contextmanager
+def in_order(device: torch.device) -> Iterator[None]:
+    """Sums by index come out equal on every run: on a GPU they are atomic, in any order, else."""
+    if device.type == "cpu":
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled()
+    warning = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warning)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trema.travel.device import in_order
+
 #: Points up to which all pairs are summed, which is exact and as fast.
 _PAIRS = 1500
 
@@ -132,15 +134,9 @@ def sums(index: Tensor, values: Tensor, size: int) -> Tensor:
     """The sum (size,) of the values (m,) of each index (m,); equal on every run."""
     if index.device.type == "cpu":
         return torch.bincount(index, weights=values, minlength=size).to(values.dtype)
-    before = torch.are_deterministic_algorithms_enabled()
-    warning = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True)  # atomic additions come in any order
-    try:
-        return torch.zeros(size, dtype=values.dtype, device=values.device).index_add_(
-            0, index, values
-        )
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warning)
+    with in_order(index.device):
+        zeros = torch.zeros(size, dtype=values.dtype, device=values.device)
+        return zeros.index_add_(0, index, values)
 
 
 def _bags(index: Tensor, table: Tensor, weights: Tensor, first: Tensor) -> Tensor:
