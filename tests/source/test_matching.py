@@ -1,12 +1,15 @@
 """Lines of layers, optimizers and losses from the source alone."""
 
+import ast
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from trema.source import reading
 from trema.source.matching import LayerSpec, find_calls, match_call, match_layers
+from trema.source.reading import SourceTree
 
 
 def write(tmp_path: Path, text: str, name: str = "model.py") -> str:
@@ -403,3 +406,38 @@ def test_method_calls(tmp_path: Path) -> None:
         ("model", "fit", 5, 10),
     ]
     assert find_calls(file, ("zero_grad",)) == ()
+
+
+def test_only_files_that_name_a_class_are_parsed(tmp_path: Path) -> None:
+    made = tmp_path / "made.py"
+    made.write_text("from torch.nn import Linear as L\nlayer = L(3, 4)\n")
+    others = [tmp_path / f"other{i}.py" for i in range(50)]
+    for other in others:
+        other.write_text("LinearRegression = Bilinear = 1\n")
+    parsed: list[str] = []
+
+    def parse(file: str, text: str) -> SourceTree | None:
+        parsed.append(file)
+        return SourceTree(file, text, ast.parse(text))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_parse", parse)
+        found = match_call([*map(str, others), str(made)], "Linear")
+    assert found is not None
+    assert (found.file, found.line) == (str(made), 2)
+    assert parsed == [str(made)]
+    made.write_text("layer = None\n# a longer text than before\n")  # a new version is read anew
+    assert match_call([str(made)], "Linear") is None
+
+
+def test_trees_are_kept_by_the_length_of_their_text(tmp_path: Path) -> None:
+    files = [tmp_path / f"part{i}.py" for i in range(40)]
+    for file in files:
+        file.write_text(f"x = {file.stem[4:]}\n")
+    first = [reading.source_tree(str(file)) for file in files]
+    assert [reading.source_tree(str(file)) for file in files] == first  # more than 32, all kept
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_MAX_KEPT", 20)
+        reading.source_tree(str(files[-1]))
+    assert reading.source_tree(str(files[-1])) is first[-1]
+    assert reading.source_tree(str(files[0])) is not first[0]

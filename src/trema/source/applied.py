@@ -63,7 +63,7 @@ def _function(tree: SourceTree, place: Location) -> ast.AST | None:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     holding = [
         node
-        for node in ast.walk(tree.tree)
+        for node in tree.nodes
         if isinstance(node, kinds) and node.lineno <= place.line <= (node.end_lineno or 0)
     ]
     return max(holding, key=lambda node: node.lineno, default=None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 from trema.source.reading import SourceTree, begin
 from trema.source.scopes import COMPREHENSIONS, FUNCTIONS, LOOPS, assigned_value, scope_of
@@ -28,9 +28,13 @@ def calls_of(tree: SourceTree, class_name: str) -> list[ast.Call]:
 
     PyTorch's lazy layers take the name of the class that they become.
     """
-    names = (class_name, f"Lazy{class_name}")
-    found = [call for call in tree.calls if called_name(tree, call) in names]
-    return sorted(found, key=begin)
+    named = _calls_by_name(tree)
+    return sorted((call for name in made_by(class_name) for call in named.get(name, ())), key=begin)
+
+
+def made_by(class_name: str) -> tuple[str, str]:
+    """The names of the classes that make an object of a class."""
+    return class_name, f"Lazy{class_name}"
 
 
 def made_in(tree: SourceTree, value: ast.AST, class_name: str) -> list[ast.Call]:
@@ -40,10 +44,7 @@ def made_in(tree: SourceTree, value: ast.AST, class_name: str) -> list[ast.Call]
         if assigned is None or isinstance(assigned, (ast.Name, ast.stmt)):
             return []
         return made_in(tree, assigned, class_name)
-    if isinstance(value, ast.Call) and called_name(tree, value) in (
-        class_name,
-        f"Lazy{class_name}",
-    ):
+    if isinstance(value, ast.Call) and called_name(tree, value) in made_by(class_name):
         return [value]
     if isinstance(value, ast.Lambda):
         return []
@@ -64,10 +65,9 @@ def is_passed_on(trees: Iterable[SourceTree], class_name: str) -> bool:
     and base classes do not.
     """
     return any(
-        _name(tree, node) == class_name and not _is_plain_use(tree, node)
+        not _is_plain_use(tree, node)
         for tree in trees
-        for node in ast.walk(tree.tree)
-        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load)
+        for node in _read_by_name(tree).get(class_name, ())
     )
 
 
@@ -146,20 +146,34 @@ def _name(tree: SourceTree, node: ast.AST) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
     if isinstance(node, ast.Name):
-        return _imported_as(tree).get(node.id, node.id)
+        return tree.imported_as.get(node.id, node.id)
     return ""
 
 
-@lru_cache(maxsize=32)
-def _imported_as(tree: SourceTree) -> Mapping[str, str]:
-    """Real names of what the file imports under another: ``from torch.nn import Linear as L``."""
-    return {
-        alias.asname: alias.name
-        for node in ast.walk(tree.tree)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-        if alias.asname is not None
-    }
+def _calls_by_name(tree: SourceTree) -> Mapping[str, Sequence[ast.Call]]:
+    """The calls of a file by what is called."""
+    if tree not in _calls:
+        found: dict[str, list[ast.Call]] = {}
+        for call in tree.calls:
+            found.setdefault(called_name(tree, call), []).append(call)
+        _calls[tree] = found
+    return _calls[tree]
+
+
+def _read_by_name(tree: SourceTree) -> Mapping[str, Sequence[ast.AST]]:
+    """Where a file uses names, but does not set them, by name."""
+    if tree not in _reads:
+        found: dict[str, list[ast.AST]] = {}
+        for node in tree.nodes:
+            if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+                found.setdefault(_name(tree, node), []).append(node)
+        _reads[tree] = found
+    return _reads[tree]
+
+
+# trees in these hold themselves by their nodes only while reading.py keeps them
+_calls: WeakKeyDictionary[SourceTree, dict[str, list[ast.Call]]] = WeakKeyDictionary()
+_reads: WeakKeyDictionary[SourceTree, dict[str, list[ast.AST]]] = WeakKeyDictionary()
 
 
 def _is_plain_use(tree: SourceTree, node: ast.AST) -> bool:

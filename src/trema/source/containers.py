@@ -131,7 +131,7 @@ def _is_changed(tree: SourceTree, name: ast.Name) -> bool:
         and node.attr in methods
         and isinstance(node.value, ast.Name)
         and node.value.id == name.id
-        for node in ast.walk(tree.tree)
+        for node in tree.nodes
     )
 
 

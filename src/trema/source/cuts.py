@@ -40,7 +40,7 @@ def cuts_in(file: str, qualname: str) -> dict[str, Location]:
 
 
 def _forward(tree: SourceTree, qualname: str) -> ast.FunctionDef | None:
-    for node in ast.walk(tree.tree):
+    for node in tree.nodes:
         if isinstance(node, ast.ClassDef) and qualified_name(tree, node) == qualname:
             own = [part for part in node.body if isinstance(part, ast.FunctionDef)]
             return next((part for part in own if part.name == "forward"), None)

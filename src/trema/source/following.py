@@ -27,7 +27,7 @@ def call_of(tree: SourceTree, place: Location) -> ast.Call | None:
 
 def expression_at(tree: SourceTree, place: Location) -> ast.expr | None:
     """The expression that a location was made of."""
-    nodes = (node for node in ast.walk(tree.tree) if isinstance(node, ast.expr))
+    nodes = (node for node in tree.nodes if isinstance(node, ast.expr))
     near = (node for node in nodes if abs(node.lineno - place.line) < 2)
     return next((node for node in near if tree.location(node) == place), None)
 
@@ -120,7 +120,7 @@ def _definitions(tree: SourceTree, name: str) -> list[Definition]:
     """Functions and classes of this name, methods left out."""
     return [
         node
-        for node in ast.walk(tree.tree)
+        for node in tree.nodes
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
         and node.name == name
         and not isinstance(tree.parents.get(node), ast.ClassDef)
@@ -131,7 +131,7 @@ def _definitions(tree: SourceTree, name: str) -> list[Definition]:
 def _imports(tree: SourceTree) -> dict[str, tuple[str, str]]:
     """Name -> module and the name there, empty for the module itself."""
     found: dict[str, tuple[str, str]] = {}
-    for node in ast.walk(tree.tree):
+    for node in tree.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 found[alias.asname or alias.name.split(".")[0]] = (

@@ -20,7 +20,7 @@ def freezing_statement(files: Iterable[str]) -> Location | None:
     found: list[Location] = []
     for file in files:
         tree = source_tree(file)
-        for node in ast.walk(tree.tree) if tree is not None else ():
+        for node in tree.nodes if tree is not None else ():
             if tree is not None and isinstance(node, (ast.Assign, ast.Call)) and _freezes(node):
                 found.append(tree.location(node))
         if len(found) > 1:

@@ -73,7 +73,7 @@ def _words(operation: str) -> frozenset[str]:
 
 
 def _class(tree: SourceTree, qualname: str) -> ast.ClassDef | None:
-    for node in ast.walk(tree.tree):
+    for node in tree.nodes:
         if isinstance(node, ast.ClassDef) and qualified_name(tree, node) == qualname:
             return node
     return None
@@ -152,7 +152,7 @@ def _is_module(tree: SourceTree, name: ast.Name) -> bool:
         return False
     return any(
         (alias.asname or alias.name.split(".")[0]) == name.id
-        for node in ast.walk(tree.tree)
+        for node in tree.nodes
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for alias in node.names
     )

@@ -101,7 +101,7 @@ def _names(call: ast.Call) -> Iterator[str]:
 def _named(tree: SourceTree, name: str) -> int:
     return sum(
         isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name
-        for node in ast.walk(tree.tree)
+        for node in tree.nodes
     )
 
 

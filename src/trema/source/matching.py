@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from trema.core.diagnosis import Location
-from trema.source.calls import is_passed_on, made_in, repeats
+from trema.source.calls import is_passed_on, made_by, made_in, repeats
 from trema.source.frames import is_user_file
 from trema.source.indexing import by_index
 from trema.source.layers import LayerSpec, Place, agreeing, fitting, places
 from trema.source.owners import assigned_to
-from trema.source.reading import SourceTree, begin, source_tree
+from trema.source.reading import SourceTree, begin, mentions, source_tree
 from trema.source.scopes import COMPREHENSIONS, LOOPS, scope_of
 
 __all__ = ["LayerSpec", "MethodCall", "find_calls", "match_call", "match_layers"]
@@ -40,7 +40,8 @@ def match_layers(items: Sequence[LayerSpec], files: Sequence[str]) -> dict[str, 
     user made, unless it replaced them (``model.fc = nn.Linear(…)``).
     """
     owners = [item.owner_class[0] for item in items if item.owner_class is not None]
-    trees = _trees([*files, *filter(is_user_file, owners)])
+    classes = {item.class_name for item in items}
+    trees = _trees([*_mentioning(files, classes), *filter(is_user_file, owners)])
     found: dict[str, Place] = {}
     try:
         for rule in (_by_keyword, _by_attribute, by_index):
@@ -56,7 +57,7 @@ def match_call(
     files: Sequence[str], class_name: str, arguments: Mapping[str, object] | None = None
 ) -> Location | None:
     """The one call that can have made an optimizer, a loss or a scheduler; None unless unique."""
-    trees = _trees(files)
+    trees = _trees(_mentioning(files, {class_name}))
     if is_passed_on(trees, class_name):
         return None
     try:
@@ -141,6 +142,12 @@ def _sole(items: Sequence[LayerSpec], calls: Sequence[Place], trees: Sequence[So
     for place, made in makers.items():
         if len(made) == 1 or repeats(trees, *place):
             yield from ((item.name, place) for item in made)
+
+
+def _mentioning(files: Sequence[str], classes: Iterable[str]) -> list[str]:
+    """The files that name one of the classes: in no other can a call of them stand."""
+    words = {name for one in classes for name in made_by(one)}
+    return [file for file in files if mentions(file, words)]
 
 
 def _trees(files: Iterable[str]) -> list[SourceTree]:

@@ -50,7 +50,7 @@ def origin(location: Location) -> Location | None:
 
 
 def _node_at(tree: SourceTree, location: Location) -> ast.expr | None:
-    for node in ast.walk(tree.tree):
+    for node in tree.nodes:
         if not isinstance(node, ast.expr) or node.lineno != location.line:
             continue
         if tree.location(node) == location:

@@ -25,7 +25,7 @@ def assigned_to(
     """
     family = _family(trees, owner) if owner is not None else None
     for tree in trees:
-        for node in ast.walk(tree.tree):
+        for node in tree.nodes:
             for holder, value in _settings(node, attribute, index):
                 inside = _class_of_self(tree, holder)
                 if inside is None or family is None or inside in family:
@@ -117,10 +117,7 @@ def _class_around(tree: SourceTree, node: ast.AST) -> ast.ClassDef | None:
 def _family(trees: Sequence[SourceTree], owner: tuple[str, str]) -> frozenset[ast.ClassDef]:
     """The class and those of its base classes that stand in the same sources."""
     classes = [
-        (tree, node)
-        for tree in trees
-        for node in ast.walk(tree.tree)
-        if isinstance(node, ast.ClassDef)
+        (tree, node) for tree in trees for node in tree.nodes if isinstance(node, ast.ClassDef)
     ]
     todo = [
         node

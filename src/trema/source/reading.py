@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import tokenize
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from trema.core.diagnosis import Location
 from trema.source import notebook
 
 MAX_BYTES = 1_000_000  # a larger file is generated; its tree would take about 100 MB
-_MAX_TREES = 32
+#: Characters of the files whose trees are kept, as a count of files would let 32 large ones stay
+#: and read a project of 40 small ones again and again. A tree takes about 100 times its text.
+_MAX_KEPT = 2_000_000
 _MAX_TEXT = 200  # characters of `Location.text`
 
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
@@ -34,21 +37,36 @@ class SourceTree:
         self.lines = text.split("\n")  # splitlines would also split at form feeds
 
     @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node, the outer before the inner; walking the tree anew takes 20 times as long."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
+    def imported_as(self) -> Mapping[str, str]:
+        """Real names of what is imported under another: ``from torch.nn import Linear as L``."""
+        return {
+            alias.asname: alias.name
+            for node in self.nodes
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+            if alias.asname is not None
+        }
+
+    @cached_property
     def calls(self) -> tuple[ast.Call, ...]:
         """Every call, in the order in which the calls end in the text."""
-        found = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
+        found = [node for node in self.nodes if isinstance(node, ast.Call)]
         return tuple(sorted(found, key=end))
 
     @cached_property
     def ends(self) -> frozenset[tuple[int, int]]:
         """Line and byte column just after each expression and statement."""
-        nodes = ast.walk(self.tree)
-        return frozenset(end(node) for node in nodes if isinstance(node, (ast.expr, ast.stmt)))
+        return frozenset(end(node) for node in self.nodes if isinstance(node, (ast.expr, ast.stmt)))
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
         """The parent of every node."""
-        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+        return {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
 
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
         """Parents of a node from the innermost to the module."""
@@ -132,12 +150,27 @@ def source_tree(file: str) -> SourceTree | None:
     text = read_source(file)
     tree = _parse(file, text) if text is not None else None
     _trees[file] = (version, tree)
-    while len(_trees) > _MAX_TREES:
-        _trees.popitem(last=False)
+    _trees.move_to_end(file)
+    total = sum(len(kept.text) for _, kept in _trees.values() if kept is not None)
+    while total > _MAX_KEPT and len(_trees) > 1:
+        _, (_, gone) = _trees.popitem(last=False)
+        total -= 0 if gone is None else len(gone.text)
     return tree
 
 
+def mentions(file: str, words: Iterable[str]) -> bool:
+    """Whether one of the words stands in a file, which is not parsed for it."""
+    version = file_version(file)
+    kept = _texts.get(file)
+    if kept is None or kept[0] != version:
+        text = read_source(file)
+        kept = _texts[file] = version, frozenset(_WORD.findall(text or ""))
+    return any(word in kept[1] for word in words)
+
+
 _trees: OrderedDict[str, tuple[object, SourceTree | None]] = OrderedDict()
+_texts: dict[str, tuple[object, frozenset[str]]] = {}
+_WORD = re.compile(r"[^\W\d]\w*")
 
 
 def file_version(file: str) -> object:

@@ -29,7 +29,7 @@ def assignment(location: Location) -> Location | None:
     tree = current_tree(location)
     if tree is None:
         return None
-    for node in ast.walk(tree.tree):
+    for node in tree.nodes:
         if not isinstance(node, ast.Name) or node.lineno != location.line:
             continue
         if tree.location(node) == location:
@@ -226,7 +226,7 @@ def _field(parent: ast.AST, child: ast.AST) -> str:
 def _shared(tree: SourceTree, name: str) -> bool:
     """Whether a function rebinds the name elsewhere, by ``global`` or ``nonlocal``."""
     kinds = (ast.Global, ast.Nonlocal)
-    return any(isinstance(node, kinds) and name in node.names for node in ast.walk(tree.tree))
+    return any(isinstance(node, kinds) and name in node.names for node in tree.nodes)
 
 
 def _of_comprehension(tree: SourceTree, use: ast.Name) -> bool:

@@ -103,7 +103,7 @@ def _behind(
 
 def _of_loop(tree: SourceTree, place: Location) -> Iterator[Setting]:
     """What decides how often a loop runs: the end of its range."""
-    for node in ast.walk(tree.tree):
+    for node in tree.nodes:
         if not isinstance(node, ast.For) or (node.lineno, node.col_offset + 1) != (
             place.line,
             place.column,

@@ -148,11 +148,7 @@ def locate_schedule(info: OptimizerInfo, callbacks: Sequence[Any]) -> OptimizerI
         tree = source_tree(code.co_filename) if isinstance(code, CodeType) else None
         if tree is None or not isinstance(code, CodeType) or not is_user_file(code.co_filename):
             continue
-        found = [
-            node
-            for node in ast.walk(tree.tree)
-            if getattr(node, "lineno", 0) == code.co_firstlineno
-        ]
+        found = [node for node in tree.nodes if getattr(node, "lineno", 0) == code.co_firstlineno]
         values = [
             value
             for function in found
@@ -179,7 +175,7 @@ def _assigned_rate(files: Sequence[str]) -> Location | None:
         tree = source_tree(file)
         if tree is None:
             continue
-        for node in ast.walk(tree.tree):
+        for node in tree.nodes:
             if isinstance(node, ast.Assign):
                 for target in node.targets:
                     if isinstance(target, ast.Attribute) and target.attr in ("learning_rate", "lr"):
@@ -256,7 +252,7 @@ def _starred(call: Location) -> Location | None:
     tree = source_tree(call.file)
     if tree is None:
         return None
-    for node in ast.walk(tree.tree):
+    for node in tree.nodes:
         if (
             isinstance(node, ast.Call)
             and tree.location(node) == call

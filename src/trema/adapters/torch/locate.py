@@ -216,7 +216,7 @@ def factor_of(scheduler: object) -> Location | None:
     tree = source_tree(code.co_filename)
     found = [
         node.body
-        for node in (ast.walk(tree.tree) if tree is not None else ())
+        for node in (tree.nodes if tree is not None else ())
         if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno
     ]
     return tree.location(found[0]) if tree is not None and len(found) == 1 else None

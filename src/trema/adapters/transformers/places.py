@@ -109,7 +109,7 @@ def _labels_in(code: CodeType | None) -> list[Location]:
     tree = source_tree(file) if file is not None and is_user_file(file) else None
     if code is None or tree is None:
         return []
-    for node in ast.walk(tree.tree):
+    for node in tree.nodes:
         same = isinstance(node, ast.FunctionDef | ast.Lambda) and code.co_firstlineno in (
             node.lineno,
             *(d.lineno for d in getattr(node, "decorator_list", ())),
