@@ -438,6 +438,6 @@ def test_trees_are_kept_by_the_length_of_their_text(tmp_path: Path) -> None:
     assert [reading.source_tree(str(file)) for file in files] == first  # more than 32, all kept
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "_MAX_KEPT", 20)
-        reading.source_tree(str(files[-1]))
-    assert reading.source_tree(str(files[-1])) is first[-1]
+        new = reading.source_tree(write(tmp_path, "y = 1\n", "new.py"))
+    assert reading.source_tree(str(tmp_path / "new.py")) is new
     assert reading.source_tree(str(files[0])) is not first[0]
