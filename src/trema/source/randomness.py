@@ -32,6 +32,8 @@ def random_choices(sources: Mapping[str, str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name, text in sources.items():
+        if len(found) >= _MOST:  # enough is told: the other files need not be parsed
+            break
         if not any(word in text for word in (*_CALLS, *_OPTIONS)):
             continue
         try:
