@@ -100,6 +100,20 @@ def test_stop_on_ends_training(tmp_path: Path) -> None:
     assert validated(tmp_path / "f.json")["run"]["state"] == "interrupted"
 
 
+def test_stop_on_ends_training_though_an_interrupt_is_lost(tmp_path: Path) -> None:
+    text = BROKEN.replace("range(20)", "range(10**6)")
+    # as when it comes while a finalizer runs, of which Python ignores what is raised
+    lost = """\
+import signal
+def lose(*_):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGINT, lose)
+"""
+    done = trema("run", "--stop-on", "error", script(tmp_path, lost + text), cwd=tmp_path)
+    assert done.returncode == 130
+    assert "--stop-on: nonfinite-loss" in done.stderr
+
+
 def test_a_script_without_training_says_what_to_do(tmp_path: Path) -> None:
     done = trema("run", "--json", "f.json", script(tmp_path, "print('hi')"), cwd=tmp_path)
     assert done.stdout == "hi\n"

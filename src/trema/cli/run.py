@@ -42,12 +42,21 @@ class Options:
     quiet: bool = False
 
 
+#: Times that an interrupt is sent again; a program that goes on after that means to.
+_AGAIN = 3
+
+
+def _steps(session: Session) -> int:
+    return sum(segment.steps for segment in session.segments)
+
+
 class Recorder:
     """A sink that keeps the documents of all runs of the process, and may end training."""
 
     def __init__(self, stop_on: str | None) -> None:
         self.documents: list[dict[str, Any]] = []
         self.stopped_by: str | None = None
+        self.over = threading.Event()  # the program has ended
         self._stop = Severity(stop_on).weight if stop_on else None
 
     def started(self, session: Session) -> None:
@@ -61,6 +70,18 @@ class Recorder:
             return  # it ends by itself, with its own exit code
         self.stopped_by = finding.check
         _thread.interrupt_main()
+        insist = threading.Thread(target=self._insist, args=(session,), daemon=True)
+        insist.start()
+
+    def _insist(self, session: Session) -> None:
+        """Interrupt again where training goes on: Python ignores what is raised in a finalizer."""
+        seen = _steps(session)
+        for _ in range(_AGAIN):
+            while (now := _steps(session)) <= seen + 1:
+                if self.over.wait(0.02):
+                    return
+            seen = now
+            _thread.interrupt_main()
 
     def gone(self, session: Session, finding: Finding) -> None:
         """Nothing to do."""
@@ -149,6 +170,8 @@ def _run(program: Program, recorder: Recorder) -> tuple[int, str]:
     except BaseException as error:
         program.report(error)
         return 1, "crashed"
+    finally:
+        recorder.over.set()
     return 0, "finished"
 
 
