@@ -100,6 +100,14 @@ def test_stop_on_ends_training(tmp_path: Path) -> None:
     assert validated(tmp_path / "f.json")["run"]["state"] == "interrupted"
 
 
+def test_stop_on_ends_training_in_the_background(tmp_path: Path) -> None:
+    text = BROKEN.replace("range(20)", "range(10**6)")
+    ignored = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # as nohup does
+    done = trema("run", "--stop-on", "error", script(tmp_path, ignored + text), cwd=tmp_path)
+    assert done.returncode == 130
+    assert "--stop-on: nonfinite-loss" in done.stderr
+
+
 def test_stop_on_ends_training_though_an_interrupt_is_lost(tmp_path: Path) -> None:
     text = BROKEN.replace("range(20)", "range(10**6)")
     # as when it comes while a finalizer runs, of which Python ignores what is raised

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import _thread
+import ctypes
 import os
+import signal
 import sys
 import threading
 from collections.abc import Mapping
@@ -46,6 +48,16 @@ class Options:
 _AGAIN = 3
 
 
+def _interrupt() -> None:
+    """Raise KeyboardInterrupt in the main thread, as Ctrl-C does."""
+    if callable(signal.getsignal(signal.SIGINT)):
+        _thread.interrupt_main()
+        return
+    # a job in the background, or under nohup, ignores the signal
+    main = ctypes.c_ulong(threading.main_thread().ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(main, ctypes.py_object(KeyboardInterrupt))
+
+
 def _steps(session: Session) -> int:
     return sum(segment.steps for segment in session.segments)
 
@@ -69,7 +81,7 @@ class Recorder:
         if finding.check.startswith(CRASH):
             return  # it ends by itself, with its own exit code
         self.stopped_by = finding.check
-        _thread.interrupt_main()
+        _interrupt()
         insist = threading.Thread(target=self._insist, args=(session,), daemon=True)
         insist.start()
 
@@ -81,7 +93,7 @@ class Recorder:
                 if self.over.wait(0.02):
                     return
             seen = now
-            _thread.interrupt_main()
+            _interrupt()
 
     def gone(self, session: Session, finding: Finding) -> None:
         """Nothing to do."""
