@@ -104,7 +104,8 @@ def page(recordings: Path, name: str) -> None:
         "whole build with the method `trema`, and for one epoch added to it; the power is that of "
         "the varied size by which processor seconds grow from the row before (1 is linear).",
         "",
-        f"{platform.machine()}, {os.cpu_count()} cores; {name}.",
+        f"{platform.machine()}, {os.cpu_count()} cores; {name}. Where others used the machine too, "
+        "processor seconds count and seconds do not.",
         "",
     ]
     for kind, cells in CELLS.items():
