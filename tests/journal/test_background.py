@@ -123,7 +123,7 @@ def test_a_server_that_is_not_there_changes_nothing(tmp_path: Path, server: str)
     (told,) = own_lines(done.stderr)
     assert f"not sent to {url}" in told
     assert "trema sync" in told
-    assert took < least + 5 + 12  # the wait at the end; one for the network alone takes 20
+    assert took < least + 6
     (run,) = list_runs(tmp_path / "other")
     assert whole_size(run.journal(0)) == run.journal(0).stat().st_size
     assert (run.path / "sync.json").exists() or server == "hanging"
@@ -133,9 +133,8 @@ def test_the_wait_at_the_end_can_be_chosen(tmp_path: Path) -> None:
     with hanging() as port:
         url = f"http://127.0.0.1:{port}"
         done, took = python(tmp_path, SCRIPT, "5", "0", TREMA_SERVER=url, TREMA_SYNC_WAIT="0.2")
-        _, longer = python(tmp_path, SCRIPT, "5", "0", TREMA_SERVER=url, TREMA_SYNC_WAIT="12")
     assert len(own_lines(done.stderr)) == 1
-    assert longer - took > 5  # 11.8, but a busy machine adds to both
+    assert took < 3
 
 
 @pytest.mark.parametrize(
@@ -299,9 +298,8 @@ def test_what_cannot_be_a_server_is_told_once(tmp_path: Path) -> None:
 
 def test_a_wrong_token_is_told_at_once_and_not_waited_for(tmp_path: Path, team: Team) -> None:
     more = {"TREMA_SERVER": team.url, "TREMA_TOKEN": "ill-chosen"}
-    more["TREMA_SYNC_WAIT"] = "40"
     done, took = python(tmp_path, SCRIPT, "20", "0", **more)
-    assert took < 30
+    assert took < 4
     first, last = own_lines(done.stderr)
     assert "does not know the token" in first
     assert "not sent" in last
