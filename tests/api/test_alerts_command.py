@@ -39,6 +39,7 @@ def test_trema_alerts_tells_until_it_is_ended(tmp_path: Path, sign: signal.Signa
         assert process.stdout is not None
         begun = process.stdout.readline()
         assert begun.startswith(f"watching {root} for hook, program;")
+        time.sleep(1.5)  # a first look at an empty folder
         run = Writing(root, "train")
         run.find(finding("a"))
         wait_for(lambda: len(hook.got) == 1, 20)
@@ -71,6 +72,7 @@ def test_two_processes_tell_each_once(tmp_path: Path) -> None:
     for process in both:
         assert process.stdout is not None
         process.stdout.readline()
+    time.sleep(1.5)
     run = Writing(root, "train")
     for number in range(6):
         run.find(finding(f"f{number}"))

@@ -55,16 +55,15 @@ def run_alerts(dir: Path | None, config: Path | None) -> None:
     try:
         watcher = Watcher(Queries(follower.store, root=root, writable=False), rules, told=_told)
         names = harmless(", ".join(rule.name for rule in rules), 500)
-        begun = f"watching {harmless(root)} for {names}; Ctrl-C ends it"
+        print(f"watching {harmless(root)} for {names}; Ctrl-C ends it", flush=True)
         with _ended_by_signal():
-            _watch(follower, watcher, begun)
+            _watch(follower, watcher)
     finally:
         follower.close()
 
 
-def _watch(follower: Follower, watcher: Watcher, begun: str) -> None:
+def _watch(follower: Follower, watcher: Watcher) -> None:
     said: set[str] = set()
-    first = True
     try:
         while True:
             for step in (follower.step, watcher.step):
@@ -73,9 +72,6 @@ def _watch(follower: Follower, watcher: Watcher, begun: str) -> None:
                 except Exception as error:  # a database that is busy now may not be so later
                     _say({f"{type(error).__name__}: {error}"}, said)
             _say({*follower.problems, *watcher.problems}, said)
-            if first:  # what the first look meets is no news: said only now that it was taken
-                print(begun, flush=True)
-                first = False
             time.sleep(PAUSE)
     except KeyboardInterrupt:
         watcher.close(_GRACE)
