@@ -371,6 +371,24 @@ def test_epochs_that_diverged_are_left_out(capsys: pytest.CaptureFixture[str]) -
     assert "pca: 3 epochs" in trema(capsys, "build", "diverged", "--method", "pca")
 
 
+def test_last_is_the_newest_run_with_a_recording(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trema(capsys, "build", "last", "--method", "pca")
+    bare = create_run(Path(os.environ["TREMA_DIR"]), "without")
+    for made, began in ((run.parent, 1.0), (bare.path, 2.0)):
+        about = json.loads((made / "run.json").read_text())
+        (made / "run.json").write_text(json.dumps({**about, "started": began}))
+    with pytest.raises(SystemExit) as ended:
+        main(["travel", "build", "last", "--method", "pca"])
+    assert ended.value.code in (0, None)
+    told = capsys.readouterr()
+    assert "pca: 5 epochs × 120 train samples" in told.out
+    assert "the newest run has no recording; the newest that has one is digits" in told.err
+    assert travel.open_recording("last").folder == run
+    assert "nothing was recorded in" in refused(capsys, "build", "without")
+
+
 def test_several_labels_are_told_by_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

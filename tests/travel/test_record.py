@@ -195,6 +195,20 @@ def test_frames_without_any_finite_sample_can_be_left_out(tmp_path: Path) -> Non
     assert len(read.without([1]).representations()) == 1
 
 
+def test_a_frame_with_one_finite_sample_is_broken_too(tmp_path: Path) -> None:
+    made = recorder(tmp_path)
+    add(made, 0)
+    head = Head.of(np.ones((3, 6)), None)
+    for number, left in ((1, 1), (2, 2)):
+        x = np.full((40, 6), np.nan, np.float32)
+        x[:left] = np.arange(left)[:, None]
+        fine = Frame(rows(np.ones((3, 6), np.float32)), rows(np.ones((3, 3), np.float32)))
+        made.add(number, {"train": Frame(rows(x), rows(x[:, :3])), "unlabelled": fine}, head, 0.0)
+    read = travel.open_recording(tmp_path)
+    assert read.broken() == [1]
+    assert len(travel.build(read.without([1]).representations(), method="pca").positions) == 2
+
+
 @pytest.mark.parametrize("missing", ["head", "repr", "logits"])
 def test_half_an_epoch_is_none(tmp_path: Path, missing: str) -> None:
     made = recorder(tmp_path)

@@ -21,7 +21,7 @@ from trema.core.text import harmless
 from trema.journal.folder import find_run
 from trema.travel.heads import predicted
 from trema.travel.movie import Movie, build, load
-from trema.travel.record.reader import Recording, open_recording
+from trema.travel.record.reader import RECORDED, Recording, open_recording
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,15 @@ def recording_of(wanted: Wanted) -> Recording:
     if any((folder / "recording.json").is_file() for folder in (path, path / "travel")):
         recording = open_recording(path)
     else:
-        recording = open_recording(find_run(root_folder(wanted.dir), wanted.run))
+        root = root_folder(wanted.dir)
+        run = find_run(root, wanted.run, having=RECORDED)
+        if wanted.run == "last" and run != find_run(root, "last"):
+            aside(f"the newest run has no recording; the newest that has one is {run.name}")
+        recording = open_recording(run)
     broken = recording.broken(wanted.split)
     if broken:
         listed = ", ".join(map(str, broken[:10])) + ("…" if len(broken) > 10 else "")
-        aside(f"left out, since nothing is finite there: {recording.unit} {listed}")
+        aside(f"left out, since no two samples are finite there: {recording.unit} {listed}")
         recording = recording.without(broken)
         if not recording.epochs:
             raise NotFound(f"every frame in {recording.folder} is broken: the training diverged")

@@ -172,8 +172,10 @@ def list_runs(root: Path) -> list[RunFolder]:
     return [RunFolder(path) for path in sorted(folders, key=lambda p: p.name, reverse=True)]
 
 
-def find_run(root: Path, wanted: str) -> RunFolder:
+def find_run(root: Path, wanted: str, *, having: str | None = None) -> RunFolder:
     """The run of this id, name, or unique beginning of an id; ``last`` is the newest.
+
+    With ``having``, a path inside a run's folder, ``last`` is the newest that holds it, if any does.
 
     Raises
     ------
@@ -184,7 +186,8 @@ def find_run(root: Path, wanted: str) -> RunFolder:
     if not runs:
         raise RunNotFound(f"expected runs in {root} but found none: start one with trema run")
     if wanted == "last":
-        return max(runs, key=lambda run: float(run.metadata.get("started", 0.0)))
+        fit = [run for run in runs if having is not None and (run.path / having).exists()]
+        return max(fit or runs, key=lambda run: float(run.metadata.get("started", 0.0)))
     for run in runs:
         if wanted == run.id:
             return run

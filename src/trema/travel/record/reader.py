@@ -21,6 +21,8 @@ from trema.travel.record.joined import joined_frame, joined_labels
 Floats = NDArray[np.float32]
 Maps = list[NDArray[Any]]
 
+#: What the folder of a run with a recording holds.
+RECORDED = f"{files.FOLDER}/recording.json"
 #: How to get a recording, for those who have none.
 HOW = (
     "record one with trema.watch(model, optimizer, travel=data), "
@@ -131,14 +133,14 @@ class Recording:
         return float(sum(one["seconds"] for one in self.about["frames"].values()))
 
     def broken(self, split: str | None = None) -> list[int]:
-        """Frames that no method can place: no sample is finite, or the head is not."""
+        """Frames that no method can place: at most one sample is finite, or the head is not."""
         weights, biases = self.heads
         lost = self.nonfinite(split)
         size = sum(self._sizes(self.names(split)))
         return [
             number
             for at, number in enumerate(self.epochs)
-            if lost.get(number) == size
+            if size - lost.get(number, 0) < min(size, 2)
             or not (np.isfinite(weights[at]).all() and np.isfinite(biases[at]).all())
         ]
 
@@ -182,7 +184,8 @@ class Recording:
 def open_recording(run: str | os.PathLike[str] | RunFolder) -> Recording:
     """The recording of a run.
 
-    run : the folder of a run, its folder ``travel``, or a run's name or id (``last`` is the newest)
+    run : the folder of a run, its folder ``travel``, or a run's name or id (``last`` is the newest
+        with a recording)
 
     Raises
     ------
@@ -227,7 +230,7 @@ def _folder(run: str | os.PathLike[str] | RunFolder) -> Path:
         if (folder / "recording.json").is_file():
             return folder
     if not isinstance(run, RunFolder) and not path.is_dir():
-        found = find_run(Config.of().folder, os.fspath(run)).path
+        found = find_run(Config.of().folder, os.fspath(run), having=RECORDED).path
         if (found / files.FOLDER / "recording.json").is_file():
             return found / files.FOLDER
         path = found
