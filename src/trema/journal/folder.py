@@ -175,7 +175,7 @@ def list_runs(root: Path) -> list[RunFolder]:
 def find_run(root: Path, wanted: str, *, having: str | None = None) -> RunFolder:
     """The run of this id, name, or unique beginning of an id; ``last`` is the newest.
 
-    With ``having``, a path inside a run's folder, ``last`` is the newest that holds it, if any does.
+    With ``having``, a path in the folder of a run, ``last`` is the newest that has it, if any does.
 
     Raises
     ------
