@@ -2,9 +2,12 @@
 
     python bench/travel/building.py build FOLDER METHOD NAME SAMPLES EPOCHS RECORDINGS
     python bench/travel/building.py measure FOLDER METHOD NAME SAMPLES EPOCHS RECORDINGS
+    python bench/travel/building.py follow FOLDER METHOD NAME SAMPLES EPOCHS RECORDINGS
 
 `build` writes the movie and `cost.json` (seconds, processor seconds, threads, peak memory); a
 killed build goes on where it was and its time is counted in. `measure` writes `quality.json`.
+`follow` does what comes after a build (the landscapes of all epochs, anomalies, a search and its
+first round) and writes `rest.json`.
 """
 
 from __future__ import annotations
@@ -106,6 +109,27 @@ def measure(folder: Path, method: str, run: Any, truth: Path) -> None:
     (folder / "quality.json").write_text(json.dumps(result), encoding="utf-8")
 
 
+def follow(folder: Path, run: Any) -> None:
+    """Do the rest of the pipeline with a movie and write what it cost."""
+    from trema import travel
+
+    movie = travel.load(folder / "movie", run.train, run.heads)
+    seconds: dict[str, float] = {}
+    steps = {
+        "landscapes": lambda: [movie.landscape(epoch) for epoch in range(len(run.train))],
+        "anomalies": lambda: travel.anomalies(movie, run.logits),
+        "search": lambda: travel.suggest(movie, run.logits, run.labels).next(50),
+    }
+    used = time.process_time()
+    for name, step in steps.items():
+        began = time.perf_counter()
+        step()
+        seconds[name] = time.perf_counter() - began
+    cost = {"seconds": seconds, "processor": time.process_time() - used}
+    cost["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    (folder / "rest.json").write_text(json.dumps(cost), encoding="utf-8")
+
+
 def main() -> None:
     what, folder, method, name, samples, epochs, recordings = sys.argv[1:]
     from subjects import subject
@@ -116,6 +140,8 @@ def main() -> None:
     target.mkdir(parents=True, exist_ok=True)
     if what == "build":
         build(target, method, run)
+    elif what == "follow":
+        follow(target, run)
     else:
         measure(target, method, run, Path(recordings) / "truth")
 
