@@ -145,6 +145,26 @@ def test_neighbours_stay_neighbours_of_others_too() -> None:
         assert kept(x[800:], unseen, 0) > 0.8 * seen
 
 
+def test_unseen_samples_lie_where_the_landscape_shows_their_prediction() -> None:
+    frames, weights, biases = run(n=1200)
+    heads = (weights, biases)
+    movie = travel.build(frames[:, :900], heads=heads)
+    bare = travel.build(frames[:, :900])
+    for epoch in range(len(frames)):
+        x = frames[epoch, 900:]
+        said = (x @ weights[epoch].T).argmax(axis=1)
+        places = movie.project(x, epoch)
+        back = movie.invert(places, epoch)
+        assert ((back @ weights[epoch].T).argmax(axis=1) == said).mean() > 0.99
+        alone = np.concatenate([movie.project(row[None], epoch) for row in x[:40]])
+        np.testing.assert_allclose(alone, places[:40], atol=1e-4)
+        if epoch == 0:  # the classes do not stand apart yet: neighbours alone do not see to it
+            own = bare.invert(bare.project(x, epoch), epoch)
+            assert ((own @ weights[epoch].T).argmax(axis=1) == said).mean() < 0.99
+    by_call = travel.build(frames[:, :900], heads=lambda x, e: x @ weights[e].T + biases[e])
+    np.testing.assert_allclose(by_call.project(x, epoch), places, atol=1e-3)
+
+
 def test_two_builds_are_equal_and_the_start_changes_nothing_else() -> None:
     frames, weights, biases = run(300)
     torch.manual_seed(5)

@@ -10,14 +10,16 @@ No network is trained, and an epoch takes seconds.
 
 The way in, for samples that were not recorded, goes by their nearest recorded representations:
 of the places where those that the network predicts alike lie together, it takes the one with
-most of them round it. The way back interpolates between the recorded samples that lie round a
-place (Shepard, 1968). A recorded sample is so mapped to its own position and back to its own
-representation; how good the canvas is for others, only samples that were not recorded can tell.
+most of them round it from which the way back gives the sample's own prediction, so that a
+sample lies where the landscape shows what is predicted of it. The way back interpolates between
+the recorded samples that lie round a place (Shepard, 1968). A recorded sample is so mapped to its
+own position and back to its own representation; how good the canvas is for others, only samples
+that were not recorded can tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +60,11 @@ _ROWS = 4096
 #: (10,000 samples of CIFAR-10, 10 epochs, 15 neighbours).
 _ANCHORS = 5
 _REACHES = (0.5, 1.0, 2.0)
+#: Parts of the way to a recorded sample that is predicted alike, tried where no place is.
+_TOWARD = (0.5, 0.75, 0.9, 1.0)
+
+#: Classes (n,) of representations (n, D); None without a head.
+Predict = Callable[[Floats], NDArray[np.int64] | None]
 
 #: Changes when the same input gives another result, so that parts kept before are not taken.
 VERSION = 3
@@ -96,7 +103,7 @@ class NeighbourProjector:
     def project(self, x: Floats, epoch: int) -> Floats:
         frame = self._frame(epoch)
         parts = [
-            frame.place(x[at : at + _ROWS], self._classes(x[at : at + _ROWS], epoch))
+            frame.place(x[at : at + _ROWS], lambda rows: self._classes(rows, epoch))
             for at in range(0, len(x), _ROWS)
         ]
         return np.concatenate(parts) if parts else np.empty((0, 2), dtype=np.float32)
@@ -183,31 +190,57 @@ class _Frame:
         self._tree: Any = None
         self._spacing = 0.0
 
-    def place(self, x: Floats, classes: NDArray[np.int64] | None) -> Floats:
+    def place(self, x: Floats, predict: Predict) -> Floats:
         """Positions (n, 2) of representations (n, D)."""
         if self._index is None:
             self._index = Cells(self.rows, seed=self._seed)
         queries = torch.from_numpy(np.ascontiguousarray(x)).to(self.rows.device)
         distance, index = self._index.search(queries, NEIGHBOURS)
         weight = 1 / (distance + 1e-3 * distance[:, -1:] + 1e-12)
+        spots = self.positions[index]  # (n, k, 2)
+        classes = predict(x)
+        alike = torch.ones_like(index, dtype=torch.bool)
         if classes is not None and self.classes is not None:
             alike = self.classes[index] == torch.from_numpy(classes).to(index.device)[:, None]
             weight = torch.where(alike | ~alike.any(dim=1, keepdim=True), weight, 0.0)
-        spots = self.positions[index]  # (n, k, 2)
         places = _candidates(spots, weight, self._scale())
-        result = places[torch.arange(len(places)), self._best(places, index)]
+        order = self._kept(places, index).argsort(dim=1, descending=True, stable=True)
+        places = places.gather(1, order[:, :, None].expand(-1, -1, 2))
+        result = places[:, 0].clone()
         known = distance[:, 0] <= 1e-4 * distance[:, -1]  # the recorded sample itself
         result[known] = spots[known, 0]
+        some = np.flatnonzero((alike.any(dim=1) & ~known).cpu().numpy())
+        if classes is not None and len(some):
+            wrong = some[predict(self.back(result[some].cpu().numpy())) != classes[some]]
+            if len(wrong):
+                toward = spots[wrong, alike[wrong].int().argmax(dim=1)]  # the nearest alike
+                result[wrong] = self._agreeing(places[wrong], toward, classes[wrong], predict)
         return np.asarray(result.cpu().numpy(), dtype=np.float32)
 
-    def _best(self, places: Tensor, neighbours: Tensor) -> Tensor:
-        """Which of the places (n, candidate, 2) has most of the neighbours (n, k) round it."""
+    def _agreeing(
+        self, places: Tensor, toward: Tensor, classes: NDArray[np.int64], predict: Predict
+    ) -> Tensor:
+        """The first of the places (n, candidate, 2) whose way back is predicted as it should be.
+
+        Where there is none, the first on the way from the best place to the spot ``toward``
+        (n, 2) of a recorded sample that is predicted so.
+        """
+        shares = torch.tensor(_TOWARD, device=places.device)[None, :, None]
+        nearer = places[:, :1] + shares * (toward[:, None] - places[:, :1])
+        places = torch.cat([places, nearer], dim=1)
+        n, count, _ = places.shape
+        said = predict(self.back(places.reshape(-1, 2).cpu().numpy()))
+        right = torch.from_numpy(np.reshape(said == np.repeat(classes, count), (n, count)))
+        right[:, -1] |= ~right.any(dim=1)
+        return places[torch.arange(n), right.int().argmax(dim=1).to(places.device)]
+
+    def _kept(self, places: Tensor, neighbours: Tensor) -> Tensor:
+        """How many of the neighbours (n, k) lie round each of the places (n, candidate, 2)."""
         n, count, _ = places.shape
         k = neighbours.shape[1]
         _, found = self._canvas().query(places.reshape(-1, 2).cpu().numpy(), k=k)
         round_it = torch.from_numpy(np.reshape(found, (n, count, k))).to(neighbours.device)
-        kept = (round_it[:, :, :, None] == neighbours[:, None, None, :]).any(dim=3).sum(dim=2)
-        return kept.argmax(dim=1)
+        return (round_it[:, :, :, None] == neighbours[:, None, None, :]).any(dim=3).sum(dim=2)
 
     def back(self, xy: Floats) -> Floats:
         """Representations (n, D) of positions (n, 2): near samples, by inverse cubed distance."""
