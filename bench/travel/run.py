@@ -247,8 +247,9 @@ def page(recordings: Path) -> None:
         "epochs, ranking and speed are Spearman correlations (see `trema.travel.metrics`). "
         "AlignedUMAP lays out training samples only, with no way back. The way back of trema gives "
         "a recorded sample its own representation, so that its PPR says something of test samples "
-        "only; of the places near its neighbours, these are given one that the way back predicts as "
-        "the sample itself. Where others used the machine too, processor seconds count and seconds do not.",
+        "only; of the places near its neighbours, a test sample is given one that the way back "
+        "predicts as the sample itself. Where others used the machine too, processor seconds count "
+        "and seconds do not.",
         "",
         f"{platform.machine()}, {os.cpu_count()} cores.",
         "",
