@@ -69,10 +69,11 @@ bench-faults: $(STAMP)  ## recall by bug and alarms per healthy run, into docs/b
 bench-server: $(STAMP) $(PAGE)  ## the web application: pages, routes, writers, into docs/bench/server.md
 	$(BIN)/python bench/server/run.py
 
-bench-travel: $(STAMP)  ## time travel: movies, growth, advice, into docs/bench/travel*.md (hours; goes on)
+bench-travel: $(STAMP)  ## time travel: movies, growth, advice, into docs/bench/travel*.md (up to 4 hours; goes on)
 	$(BIN)/python bench/travel/run.py --only pca --only trema
 	$(BIN)/python bench/travel/run.py --samples 2000 --epochs 10 --subject mnist
-	$(BIN)/python bench/travel/run.py --samples 5000 --epochs 10 --subject mnist --subject cifar10
+	$(BIN)/python bench/travel/run.py --samples 1000 --epochs 7 --subject mnist
+	$(BIN)/python bench/travel/run.py --samples 5000 --epochs 10 --subject cifar10 --only pca --only trema
 	$(BIN)/python bench/travel/scaling.py
 	$(BIN)/python bench/travel/advice_speed.py
 	$(BIN)/python bench/travel/rq.py

@@ -1,6 +1,6 @@
 """The research questions of DeepDebugger, asked of Trema's anomalies and recommendations.
 
-    python bench/travel/rq.py [--samples 20000] [--epochs 20] [--seeds 3] [--method pca]
+    python bench/travel/rq.py [--samples 20000] [--epochs 10] [--seeds 2] [--method pca]
                               [--subject mnist] [--only 1] [--page-only]
 
 1. Anomalies: 500 test samples against 500 samples of another data set, and against 500 synthetic
@@ -179,8 +179,8 @@ def cell(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--samples", type=int, default=20_000)
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--method", default="pca")
     parser.add_argument("--subject", choices=NAMES, action="append")
     parser.add_argument("--only", choices=("1", "2"), help="2 answers the third question too")
