@@ -213,8 +213,9 @@ class _Frame:
         if classes is not None and len(some):
             wrong = some[predict(self.back(result[some].cpu().numpy())) != classes[some]]
             if len(wrong):
-                toward = spots[wrong, alike[wrong].int().argmax(dim=1)]  # the nearest alike
-                result[wrong] = self._agreeing(places[wrong], toward, classes[wrong], predict)
+                at = torch.from_numpy(wrong).to(index.device)
+                toward = spots[at, alike[at].int().argmax(dim=1)]  # the nearest alike
+                result[at] = self._agreeing(places[at], toward, classes[wrong], predict)
         return np.asarray(result.cpu().numpy(), dtype=np.float32)
 
     def _agreeing(
