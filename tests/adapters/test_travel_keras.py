@@ -150,6 +150,12 @@ def test_refusals_do_not_end_the_training() -> None:
     )
 
 
+def test_data_that_cannot_be_recorded_are_a_note_and_no_failure_of_ours() -> None:
+    document = fit(network(), epochs=1, travel=(X, Y[:-5]))
+    assert "time travel records nothing: inputs and labels" in notes(document)
+    assert not document["failed_checks"]
+
+
 def test_batches_of_keras_are_read_by_sample() -> None:
     class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras is untyped
         def __len__(self) -> int:

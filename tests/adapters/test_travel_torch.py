@@ -381,6 +381,18 @@ def test_calls_that_cannot_be_right_are_told_at_once() -> None:
         trema.watch(model, optimizer, console=False, travel_options={"scedule": 3})
 
 
+def test_a_refused_call_leaves_no_run_behind() -> None:
+    x, y = images(64)
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with pytest.raises(UsageError, match="differ in length"):
+        trema.watch(model, optimizer, name="first", console=False, travel=(x, y[:-5]))
+    assert active.current() is None
+    run = trema.watch(model, optimizer, name="second", console=False, travel=(x, y))
+    assert run.name == "second"
+    run.finish()
+
+
 def test_diverged_weights_are_counted_not_fatal() -> None:
     x, y = images(64)
     model = network()

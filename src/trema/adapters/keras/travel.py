@@ -8,6 +8,7 @@ from trema.adapters.travel import Following
 from trema.engine.session import Session
 from trema.travel.record.keras_pass import KerasPass, collate
 from trema.travel.record.options import RecordOptions
+from trema.travel.record.passing import Pass
 from trema.travel.record.sources import sources_of
 
 
@@ -16,13 +17,14 @@ def follow(
 ) -> Following:
     """A recording of this training, which begins when the model is built.
 
-    Raises
-    ------
-    UsageError
-        When the samples cannot be read by their index.
+    Data that cannot be recorded are a note of the run.
     """
-    sources = sources_of(data, collate=collate, limit=options.samples)
-    following = Following(session, lambda: KerasPass(model, sources, options), options, planned)
+
+    def make() -> Pass:
+        sources = sources_of(data, collate=collate, limit=options.samples)
+        return KerasPass(model, sources, options)
+
+    following = Following(session, make, options, planned)
     if model.built:
         following.begin()
     return following

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from trema.adapters.torch.crash import tell_shapes
 from trema.adapters.torch.observer import Observer
-from trema.adapters.torch.travel import follow
+from trema.adapters.torch.travel import follow, samples_of
 from trema.adapters.travel import checked
 from trema.adapters.wiring import wire
 from trema.core.config import disabled
@@ -122,6 +122,8 @@ def watch(
     recording = checked(travel, travel_options)
     if disabled():
         return Run(None)
+    if recording is not None:  # what is refused leaves no run behind
+        recording = samples_of(*recording), recording[1]
     wire()
     session = active.start(name, framework="torch", **options)
     observers = [

@@ -52,13 +52,26 @@ def follow(
 ) -> Following:
     """A recording of this training; ``batches`` makes a batch of a list of samples.
 
+    Data that cannot be recorded are a note of the run, unless ``samples_of`` was asked before.
+    """
+
+    def make() -> Pass:
+        return UnseenPass(model, samples_of(data, options, batches), options)
+
+    return Following(session, make, options, planned)
+
+
+def samples_of(
+    data: Any, options: RecordOptions, batches: Collate | None = None
+) -> dict[str, Source]:
+    """The samples of a recording by split, as ``follow`` takes them too.
+
     Raises
     ------
     UsageError
-        When the samples cannot be read by their index.
+        When they cannot be read by their index.
     """
-    sources = sources_of(data, collate=batches or collate, limit=options.samples)
-    return Following(session, lambda: UnseenPass(model, sources, options), options, planned)
+    return sources_of(data, collate=batches or collate, limit=options.samples)
 
 
 @contextmanager
