@@ -139,6 +139,81 @@ def test_a_movie_of_other_samples_is_refused(frames: NDArray[Any], tmp_path: Pat
         travel.load(tmp_path, frames)
 
 
+NEGATED = (-HEADS[0], HEADS[1])
+LAST = FRAMES.copy()
+LAST[3, 5, 2] += 1.0
+LOST = FRAMES.copy()
+LOST[1, 5, 2] = np.nan
+SHIFTED = (HEADS[0], HEADS[1] + np.eye(4, 3, -2, dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("frames", "heads", "words"),
+    [
+        (FRAMES[:, ::-1], HEADS, "other representations than these at epoch 10"),
+        (FRAMES[::-1], HEADS, "other representations than these at epoch 10"),
+        (np.zeros_like(FRAMES), HEADS, "other representations than these at epoch 10"),
+        (LAST, HEADS, "other representations than these at epoch 40"),
+        (LOST, HEADS, "other representations than these at epoch 20"),
+        (FRAMES, NEGATED, "other heads than these at epoch 20"),  # those of the first are zeros
+        (FRAMES, SHIFTED, "other heads than these at epoch 30"),
+        (None, NEGATED, "other heads than these at epoch 20"),
+    ],
+)
+def test_a_movie_of_other_numbers_is_refused(
+    frames: Any, heads: Any, words: str, tmp_path: Path
+) -> None:
+    movie(epochs=[10, 20, 30, 40]).save(tmp_path)
+    with pytest.raises(UsageError, match=words):
+        travel.load(tmp_path, frames, heads)
+
+
+def test_a_movie_is_loaded_with_the_same_numbers_of_another_kind(tmp_path: Path) -> None:
+    half = FRAMES.astype(np.float16)
+    half[1, 7], half[2, 4, 0] = np.nan, np.inf
+    half[0, :2] = 0.0
+    single = half.astype(np.float32)
+    single[0, 1] = -0.0
+    travel.build(single, heads=HEADS, method="pca").save(tmp_path / "movie")
+    np.save(tmp_path / "half.npy", half)
+    maps = [np.load(tmp_path / "half.npy", mmap_mode="r")[epoch] for epoch in range(4)]
+    by_epoch = list(zip(*HEADS, strict=True))
+    for frames in (single, half, single.astype(np.float64), maps):
+        for heads in (HEADS, by_epoch, None, lambda x, epoch: x @ -HEADS[0][epoch].T):
+            again = travel.load(tmp_path / "movie", frames, heads)
+            np.testing.assert_array_equal(again.project(single[0], 0), again.positions[0])
+
+
+def test_an_epoch_more_is_told_apart_too(tmp_path: Path) -> None:
+    new, head = FRAMES[3] * 1.5, (CENTRES, np.zeros(3))
+    longer = [*FRAMES, new]
+    heads = (np.concatenate([HEADS[0], CENTRES[None]]), np.zeros((5, 3)))
+    movie().save(tmp_path / "short")
+    for made in (movie(), travel.load(tmp_path / "short", FRAMES, HEADS)):
+        made.extended(new, head).save(tmp_path / "long")
+        travel.load(tmp_path / "long").save(tmp_path / "again")  # alone, and still it knows
+        assert len(travel.load(tmp_path / "again", longer, heads).epochs) == 5
+        with pytest.raises(UsageError, match="other representations than these at epoch 4"):
+            travel.load(tmp_path / "again", [*FRAMES, new[::-1]], heads)
+        heads[0][4] *= -1
+        with pytest.raises(UsageError, match="other heads than these at epoch 4"):
+            travel.load(tmp_path / "again", longer, heads)
+        heads[0][4] *= -1
+
+
+def test_a_movie_without_fingerprints_is_loaded(tmp_path: Path) -> None:
+    movie().save(tmp_path)
+    document = json.loads((tmp_path / "movie.json").read_text(encoding="utf-8"))
+    del document["made_from"]
+    (tmp_path / "movie.json").write_text(json.dumps(document), encoding="utf-8")
+    again = travel.load(tmp_path, FRAMES[:, ::-1], HEADS)
+    again.extended(FRAMES[3] * 1.5, (CENTRES, np.zeros(3))).save(tmp_path)
+    more = [*FRAMES, FRAMES[3] * 1.5]
+    assert travel.load(tmp_path, more).epochs == [0, 1, 2, 3, 4]
+    with pytest.raises(UsageError, match="at epoch 4"):
+        travel.load(tmp_path, [*FRAMES, FRAMES[3]])
+
+
 def test_a_save_that_is_killed_leaves_the_movie_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

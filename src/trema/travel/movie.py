@@ -15,6 +15,7 @@ from trema.travel import heads as outputs
 from trema.travel import saved
 from trema.travel.cache import Cache, key_of
 from trema.travel.content import content_order, sample_keys
+from trema.travel.fingerprints import Fingerprints
 from trema.travel.frames import Excluded, Frames, plain
 from trema.travel.given import (
     enough,
@@ -55,6 +56,7 @@ class Movie:
         order: NDArray[np.int64] | None = None,
         sets: NDArray[np.int64] | None = None,
         parts: Cache | None = None,
+        made_from: Fingerprints | None = None,
     ) -> None:
         self.positions = positions
         self.projector = projector
@@ -70,6 +72,7 @@ class Movie:
         self._known_sets = sets
         self._sets: LabelSets | None = None
         self.parts = parts
+        self._made_from = made_from or Fingerprints.read(None, len(positions))
         self._painted: dict[tuple[int, int], tuple[Landscape, NDArray[np.bool_]]] = {}
 
     def __repr__(self) -> str:
@@ -172,6 +175,7 @@ class Movie:
             epochs=epochs,
             order=self._order,
             sets=self._known_sets if self._sets is None else self._sets.codes,
+            made_from=self._made_from + Fingerprints.of(frames, heads, since=len(self.epochs)),
         )
 
     def save(self, folder: str | Path) -> Path:
@@ -198,6 +202,7 @@ class Movie:
             "seed": self.seed,
             "epochs": [int(number) for number in self.epochs],
             "width": self._width,
+            "made_from": self._made_from.plain(),
         }
         return about, {"movie": arrays, "projector": self.projector.state()}
 
@@ -329,6 +334,7 @@ def build(
         epochs=numbers,
         order=order,
         parts=cache,
+        made_from=Fingerprints.of(frames, head),
     )
 
 
@@ -346,7 +352,8 @@ def load(
     NotFound
         When the folder holds no movie.
     UsageError
-        When it is damaged, or was made from other samples, epochs or features.
+        When it is damaged, or was made from other representations or linear heads: of each epoch
+        256 samples are compared, and the whole head.
     """
     about, parts = saved.read(Path(folder))
     frames = None if representations is None else Frames(representations)
@@ -383,6 +390,9 @@ def unpacked(
         )
     probe = np.zeros((2, max(width, 1)), dtype=np.float32)
     head = heads_of(heads, epochs=len(positions), width=width, probe=probe, kind=kind)
+    epochs = epochs_of(about["epochs"], len(positions))
+    made_from = Fingerprints.read(about.get("made_from"), len(positions))
+    made_from.check(frames, head, epochs)
     ordered = frames if frames is None or order is None else frames.ordered(order)
     return Movie(
         positions,
@@ -392,11 +402,12 @@ def unpacked(
         frames=frames,
         heads=head,
         labels=arrays.get("labels"),
-        epochs=epochs_of(about["epochs"], len(positions)),
+        epochs=epochs,
         width=width or None,
         order=order,
         sets=arrays.get("sets"),
         parts=cache,
+        made_from=made_from,
     )
 
 
