@@ -314,6 +314,12 @@ def test_size_is_told_in_advance(tmp_path: Path) -> None:
     assert before <= size <= before + 2000  # headers of the files
 
 
+def test_a_model_without_inner_layers_has_no_name(tmp_path: Path) -> None:
+    samples = {"train": Samples(np.arange(2), np.array([0, 1]))}
+    made = Recorder(tmp_path, samples, layer="", kind="softmax", width=3, outputs=2)
+    assert "× 3 numbers at the model itself: " in made.announcement()
+
+
 def test_log_schedule_is_dense_first_and_sparse_later() -> None:
     schedule = Schedule("log")
     due = [number for number in range(200) if schedule.due(number)]
@@ -529,6 +535,35 @@ def test_samples_are_read_in_order_with_their_indices() -> None:
     np.testing.assert_array_equal(labels, [0, 1])
 
 
+X = np.arange(12.0).reshape(6, 2)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (X.tolist(), [0, 1, 2, 0, 1, 2]),
+        [X.tolist(), [0, 1, 2, 0, 1, 2]],
+        (X, [0, 1, 2, 0, 1, 2]),
+        {"train": (X.tolist(), np.arange(6) % 3)},
+    ],
+)
+def test_nested_lists_are_arrays(data: Any) -> None:
+    [(inputs, labels)] = sources_of(data, collate=stack)["train"].batches(8)
+    np.testing.assert_array_equal(inputs, X)
+    np.testing.assert_array_equal(labels, np.arange(6) % 3)
+    [(inputs, labels)] = sources_of(X.tolist(), collate=stack)["train"].batches(8)
+    np.testing.assert_array_equal(inputs, X)
+    assert labels is None
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_lists_of_samples_are_a_data_set(count: int) -> None:
+    samples = [(X[at], at % 3) for at in range(count)]
+    [(inputs, labels)] = sources_of(samples, collate=stack)["train"].batches(8)
+    np.testing.assert_array_equal(inputs, X[:count])
+    np.testing.assert_array_equal(labels, np.arange(count))
+
+
 def test_fewer_samples_are_evenly_spaced() -> None:
     x = np.arange(100)[:, None]
     found = sources_of((x, x[:, 0] % 2), collate=stack, limit=5)["train"]
@@ -546,6 +581,15 @@ def test_fewer_samples_are_evenly_spaced() -> None:
         (np.ones((1, 2)), "at least two"),
         ({"my split": np.ones((5, 2)), "b": iter([])}, "split's name|streams"),
         ({"heads": Listed()}, "split's name"),
+        ({}, r"expects samples but got an empty mapping: give arrays"),
+        ({"train": {}}, "got an empty mapping"),
+        ("train.csv", "got the text 'train.csv': read the file"),
+        (Path("train.csv"), "got the text 'train.csv'"),
+        (3, "expects samples but got int"),
+        ((["a", "b"], [0, 1]), r"the tuple \(list, list\): give arrays"),
+        ((Listed(), Listed()), r"the tuple \(Listed, Listed\)"),
+        ((None, np.ones(4)), r"the tuple \(NoneType, ndarray\)"),
+        (([[1.0], [2.0, 3.0]], [0, 1]), r"the tuple \(list, list\)"),
     ],
 )
 def test_data_that_cannot_be_recorded(data: Any, words: str) -> None:

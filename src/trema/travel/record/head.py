@@ -40,6 +40,11 @@ class Head:
         return cls(w, b)
 
 
+def called(layer: str) -> str:
+    """A layer in words; a model that is one linear layer has no name for it."""
+    return f"`{layer}`" if layer else "the model itself"
+
+
 def checked_outputs(shape: tuple[int, ...], samples: int, layer: str) -> int:
     """The number of logits of a head whose output has this shape for so many samples.
 
@@ -50,13 +55,13 @@ def checked_outputs(shape: tuple[int, ...], samples: int, layer: str) -> int:
     """
     if len(shape) != 2 or shape[0] != samples:
         raise Refused(
-            f"`{layer}` gives outputs of shape {shape} for {samples} samples: time travel shows "
-            "one prediction a sample, and language models predict every token"
+            f"{called(layer)} gives outputs of shape {shape} for {samples} samples: time travel "
+            "shows one prediction a sample, and language models predict every token"
         )
     if shape[1] > MOST_OUTPUTS:
         raise Refused(
-            f"`{layer}` has {shape[1]:,} outputs, above the {MOST_OUTPUTS:,} that time travel "
-            "shows as classes: language-model heads are not recorded"
+            f"{called(layer)} has {shape[1]:,} outputs, above the {MOST_OUTPUTS:,} that time "
+            "travel shows as classes: language-model heads are not recorded"
         )
     return shape[1]
 

@@ -7,6 +7,7 @@ that would draw from the generators of the training.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from trema.travel.record.writer import Samples
 Collate = Callable[[list[Any]], Any]
 Indices = NDArray[np.int64]
 
+#: What can be given as ``travel``.
+_TAKEN = "give arrays x or (x, y), a data set, a loader, or a mapping of those by split"
 #: Keys under which batches that are dictionaries hold their labels.
 LABELS = ("labels", "label", "targets", "target", "y")
 
@@ -80,7 +83,7 @@ def sources_of(data: Any, *, collate: Collate, limit: int | None = None) -> dict
     Raises
     ------
     UsageError
-        When samples cannot be read by their index, or there are none.
+        When these are no samples, they cannot be read by their index, or there are none.
     """
     named = data if _is_splits(data) else {"train": data}
     found = {}
@@ -104,6 +107,14 @@ def _is_splits(data: Any) -> bool:
 def _source(data: Any, collate: Collate) -> Source:
     if isinstance(data, Source):
         return data
+    if isinstance(data, str | bytes | PathLike):
+        name = repr(str(data))[:60]
+        raise UsageError(
+            f"travel expects samples but got the text {name}: read the file, and {_TAKEN}"
+        )
+    if isinstance(data, Mapping) and not data:
+        raise UsageError(f"travel expects samples but got an empty mapping: {_TAKEN}")
+    given, data = data, _unlisted(data)
     if hasattr(data, "dataset") and hasattr(data, "batch_sampler"):  # a loader of torch
         return _source(data.dataset, getattr(data, "collate_fn", None) or collate)
     if hasattr(data, "dataset") and hasattr(data, "indices"):  # a subset
@@ -113,8 +124,14 @@ def _source(data: Any, collate: Collate) -> Source:
         return _arrays(tensors[0] if len(tensors) <= 2 else tensors[:-1], tensors[1:][-1:])
     if _is_array(data) or isinstance(data, Mapping):
         return _arrays(data, ())
-    if isinstance(data, tuple | list) and 1 <= len(data) <= 2 and all(map(_is_input, data)):
+    few = isinstance(data, tuple | list) and len(data) <= 2
+    if few and data and data[0] is not None and all(map(_is_input, data)):
         return _arrays(data[0], tuple(part for part in data[1:] if part is not None))
+    if few and isinstance(data, tuple):  # nobody follows a data set of two samples
+        got = ", ".join(type(part).__name__ for part in given)
+        raise UsageError(f"travel expects samples but got the tuple ({got}): {_TAKEN}")
+    if not hasattr(data, "__getitem__") and not hasattr(data, "__iter__"):
+        raise UsageError(f"travel expects samples but got {type(data).__name__}: {_TAKEN}")
     if not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
         raise UsageError(
             f"travel needs samples that can be read by index, but {type(data).__name__} only "
@@ -127,6 +144,31 @@ def _source(data: Any, collate: Collate) -> Source:
         return divided(collate([data[int(at)] for at in places]))
 
     return Source(len(data), read, np.arange(len(data), dtype=np.int64), (data, collate))
+
+
+def _unlisted(data: Any) -> Any:
+    """Nested lists of numbers as arrays: ``x``, or the parts of a pair; the rest as it is."""
+    if isinstance(data, list) and (whole := _array_of(data)) is not None:
+        return whole
+    if not isinstance(data, tuple | list) or len(data) > 2:
+        return data
+    read = [_array_of(part) if isinstance(part, list) else None for part in data]
+    parts = [part if array is None else array for part, array in zip(data, read, strict=True)]
+    return type(data)(parts) if type(data) in (tuple, list) else data
+
+
+def _array_of(nested: list[Any]) -> NDArray[Any] | None:
+    """None for what is no list of plain numbers of one shape, such as a list of samples."""
+    first: Any = nested
+    while isinstance(first, list) and first:
+        first = first[0]
+    if not isinstance(first, int | float | np.generic):
+        return None
+    try:
+        array = np.asarray(nested)
+    except ValueError:  # of unequal lengths
+        return None
+    return array if array.dtype.kind in "fiub" else None
 
 
 def _is_array(part: Any) -> bool:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trema.travel.record.head import Head, Refused, checked_outputs, meaning_of
+from trema.travel.record.head import Head, Refused, called, checked_outputs, meaning_of
 from trema.travel.record.options import RecordOptions
 from trema.travel.record.passing import Found, Pass
 from trema.travel.record.rows import Rows
@@ -80,7 +80,7 @@ class TorchPass(Pass):
                 seen.clear()
                 self._call(inputs)
                 if not seen:
-                    raise Refused(f"`{self.layer}` did not run on the samples")
+                    raise Refused(f"{called(self.layer)} did not run on the samples")
                 frame.representations.add(_numpy(seen[0][0]))
                 frame.logits.add(_numpy(seen[0][1]))
         finally:
@@ -145,7 +145,9 @@ class TorchPass(Pass):
         name, given, logits = ran[-1]
         outputs = checked_outputs(tuple(logits.shape), min(_TRIED, len(source)), name)
         if given.ndim != 2:
-            raise Refused(f"`{name}` reads tensors of {given.ndim} axes, not one row a sample")
+            raise Refused(
+                f"{called(name)} reads tensors of {given.ndim} axes, not one row a sample"
+            )
         same = output is not None and output.numel() == logits.numel()
         shown = (
             output.detach().reshape(logits.shape).float() if same and output is not None else None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trema.core.version import __version__
 from trema.travel.record import files
 from trema.travel.record.compress import basis_of, folded
-from trema.travel.record.head import Head, Refused
+from trema.travel.record.head import Head, Refused, called
 from trema.travel.record.options import RecordOptions
 from trema.travel.record.reader import open_folder
 from trema.travel.record.rows import Rows
@@ -152,7 +152,7 @@ class Recorder:
         read = "; labels −1 and 1 are read as classes 0 and 1" if self._about["signed"] else ""
         return (
             f"time travel records {sizes} samples × {self._stored} numbers at "
-            f"`{self._about['layer']}`: {told(self.frame_bytes)} {per}, {whole}{read}"
+            f"{called(self._about['layer'])}: {told(self.frame_bytes)} {per}, {whole}{read}"
         )
 
     @property
