@@ -87,6 +87,41 @@ def test_what_is_not_finite_is_told_and_left_out() -> None:
     assert np.isfinite(np.delete(made.positions, 7, axis=1)).all()
 
 
+@pytest.mark.parametrize("method", ["trema", "pca", "dvi", "timevis"])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_what_is_too_large_is_left_out_as_what_is_not_finite(method: str, kind: type) -> None:
+    large: NDArray[Any] = FRAMES[:3].astype(kind)
+    large[1, 7, 3] = -2e16
+    large[2, 9] = 1e300 if kind is np.float64 else 3e38
+    nothing = FRAMES[:3].copy()
+    nothing[1, 7] = nothing[2, 9] = np.nan
+    options: Any = {} if method in ("trema", "pca") else {"passes": 1}
+    made, same = (travel.build(frames, method=method, **options) for frames in (large, nothing))
+    assert [(bad.epoch, bad.sample) for bad in made.excluded] == [(1, 7), (2, 9)]
+    np.testing.assert_array_equal(made.positions, same.positions)
+    asked: NDArray[Any] = FRAMES[2, :4].astype(kind)
+    asked[1], asked[2] = large[2, 9], np.nan
+    placed = made.project(asked, 2)
+    assert np.isfinite(placed[[0, 3]]).all()
+    assert np.isnan(placed[[1, 2]]).all()
+
+
+@pytest.mark.parametrize("method", ["trema", "pca"])
+def test_a_movie_of_numbers_just_within_the_limit(method: str) -> None:
+    scale = np.float32(9.9e15 / np.abs(FRAMES).max())
+    made = travel.build(FRAMES * scale, heads=HEADS, method=method)
+    assert np.isfinite(made.positions).all()
+    assert np.isfinite(made.project(FRAMES[2, :5] * scale * np.float32(0.99), 2)).all()
+    assert np.isfinite(list(travel.quality(made, k=5).mean().values())[:4]).all()
+
+
+def test_whole_numbers_may_be_too_large() -> None:
+    whole = (FRAMES * 100).astype(np.int64)
+    whole[0, 3, 1], whole[2, 5, 0] = -(2**63), 2**63 - 1
+    made = travel.build(whole, method="pca")
+    assert [(bad.epoch, bad.sample) for bad in made.excluded] == [(0, 3), (2, 5)]
+
+
 def test_one_more_epoch_leaves_the_others(tmp_path: Path) -> None:
     made = movie()
     longer = made.extended(FRAMES[3] * 1.5, (CENTRES, np.zeros(3)))
@@ -368,6 +403,12 @@ def test_a_function_may_give_tensors_that_want_gradients() -> None:
     np.testing.assert_array_equal(given.positions, made.positions)
 
 
+def test_a_layer_is_no_function_of_the_epoch() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(UsageError, match=r"but it takes \(input"):
+        movie(heads=torch.nn.Linear(8, 3))
+
+
 def test_a_function_that_changes_its_mind_is_told() -> None:
     with pytest.raises(UsageError, match=r"gave \(8, 5\) at epoch 2"):
         movie(heads=lambda x, epoch: np.zeros((len(x), 5 if epoch == 2 else 3)))
@@ -470,6 +511,10 @@ UNEQUAL = [(CENTRES[: 2 if epoch == 2 else 3], np.zeros(3)) for epoch in range(4
         (FRAMES, {"method": "tsne"}, "expected a method"),
         (FRAMES, {"labels": [1, 2]}, "expected 90 labels"),
         (np.full((2, 5, 3), np.nan), {}, "no representation is finite at epochs 0, 1: leave them"),
+        (FRAMES * np.float32(1e18), {}, "epochs 0, 1, 2, 3: .*, or scale down .* beyond 1e.16"),
+        (FRAMES.astype(np.float64) * 1e100, {"method": "trema"}, "or scale down what is beyond"),
+        (np.where(FRAMES > -9, np.inf, 0), {}, "0, 1, 2, 3: leave them out$"),
+        (FRAMES, {"heads": lambda x: x}, r"function .x, epoch. -> logits but it takes .x.:"),
         (ONE_LEFT, {"epochs": [1, 2, 4, 8]}, "fewer than two .* at epoch 4: leave it out"),
         (FRAMES, {"foo": 1}, "'pca' has no options but got 'foo'"),
         (FRAMES, {"method": "trema", "neighbors": 5}, "did you mean 'neighbours'"),

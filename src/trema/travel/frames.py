@@ -12,13 +12,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from trema.core.errors import UsageError
 
+#: Largest magnitude that has a place: squares of differences, (2e16)², summed over up to 850,000
+#: features stay below the largest float32, 3.4e38.
+LARGEST = 1e16
+
 #: Rows read at once where a whole frame in float32 would be wasteful.
 _ROWS = 8192
 
 
 @dataclass(frozen=True)
 class Excluded:
-    """A representation that holds NaN or infinity and so has no place on the canvas."""
+    """A representation that is not finite and so has no place on the canvas.
+
+    It holds NaN, infinity, or a number beyond ``LARGEST`` (1e16).
+    """
 
     epoch: int
     sample: int
@@ -47,7 +54,7 @@ class Frames:
                 "expected at least two samples and one feature "
                 f"but got shape {self._arrays[0].shape}"
             )
-        self._finite = np.stack([_finite(array) for array in self._arrays])
+        self._finite = np.stack([finite_rows(array) for array in self._arrays])
         self._order: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
@@ -55,8 +62,14 @@ class Frames:
 
     @property
     def finite(self) -> NDArray[np.bool_]:
-        """Which representations are finite, of shape (epoch, sample)."""
+        """Which representations are finite, none beyond ``LARGEST``, of shape (epoch, sample)."""
         return self._finite
+
+    def large(self, epoch: int) -> bool:
+        """Whether a number beyond ``LARGEST`` takes a sample its place, and no NaN or infinity."""
+        lost = np.flatnonzero(~self._finite[epoch])
+        rows = self._arrays[epoch][lost if self._order is None else self._order[lost]]
+        return bool(np.isfinite(rows).all(axis=1).any())
 
     @property
     def excluded(self) -> tuple[Excluded, ...]:
@@ -67,7 +80,7 @@ class Frames:
         """The frame of an epoch in float32, of shape (sample, D); rows not finite are zeros."""
         if self._order is not None:
             return self.rows(epoch, np.arange(self.samples))
-        frame = np.asarray(self._arrays[epoch], dtype=np.float32)
+        frame = _single(self._arrays[epoch])
         bad = ~self._finite[epoch]
         if bad.any():
             frame = frame.copy()
@@ -88,7 +101,7 @@ class Frames:
             and 2 * len(places) > len(frame)
         ):
             frame = np.array(frame)  # one read from front to end, not one a row all over the file
-        rows = np.asarray(frame[places], dtype=np.float32)
+        rows = _single(frame[places])
         rows[~self._finite[epoch][which]] = 0.0
         return rows
 
@@ -99,7 +112,7 @@ class Frames:
         frame = _frame(representation, len(self))
         result = copy(self)
         result._arrays = _alike([*self._arrays, frame])
-        result._finite = np.concatenate([self._finite, _finite(frame)[None]])
+        result._finite = np.concatenate([self._finite, finite_rows(frame)[None]])
         return result
 
     def ordered(self, order: NDArray[np.int64]) -> Frames:
@@ -170,8 +183,22 @@ def _frame(array: ArrayLike, epoch: int) -> NDArray[np.floating]:
     return frame
 
 
-def _finite(array: NDArray[np.floating]) -> NDArray[np.bool_]:
-    if array.dtype.kind != "f":
-        return np.ones(len(array), dtype=bool)
+def _single(array: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # what is beyond float32 is beyond ``LARGEST``, and left out
+        return np.asarray(array, dtype=np.float32)
+
+
+def finite_rows(array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which rows (n,) of an array (n, D) hold neither NaN nor infinity nor what is too large."""
     starts = range(0, len(array), _ROWS)
-    return np.concatenate([np.isfinite(array[at : at + _ROWS]).all(axis=1) for at in starts])
+    parts = [_finite(array[at : at + _ROWS]) for at in starts]
+    return np.concatenate([np.empty(0, dtype=bool), *parts])
+
+
+def _finite(rows: NDArray[Any]) -> NDArray[np.bool_]:
+    if rows.dtype == np.float16:
+        return np.asarray(np.isfinite(rows).all(axis=1))
+    if rows.dtype.kind != "f" and rows.dtype.itemsize < 8:
+        return np.ones(len(rows), dtype=bool)
+    within = (rows.min(axis=1) >= -LARGEST) & (rows.max(axis=1) <= LARGEST)  # NaN is neither
+    return np.asarray(within)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trema.core.errors import UnknownOption, UsageError, did_you_mean
-from trema.travel.frames import Frames, plain
+from trema.travel.frames import LARGEST, Frames, plain
 
 #: Samples without which an epoch has no neighbours and no spread.
 LEAST = 2
@@ -25,7 +25,8 @@ _COUNTS = ("neighbours", "repeats")
 def numbers_of(given: ArrayLike, what: str) -> NDArray[np.float32]:
     """What a caller gives as numbers, in float32."""
     try:
-        return np.asarray(plain(given), dtype=np.float32)
+        with np.errstate(over="ignore"):  # becomes infinite, which the caller judges
+            return np.asarray(plain(given), dtype=np.float32)
     except (TypeError, ValueError):
         raise UsageError(f"expected {what} as numbers but got {type(given).__name__}") from None
 
@@ -83,10 +84,12 @@ def enough(frames: Frames, epochs: Sequence[int], since: int = 0) -> None:
     if len(few):
         numbers = ", ".join(str(epochs[at]) for at in few.tolist())
         none = not frames.finite[few].any()
+        large = any(frames.large(at) for at in few.tolist())
         raise UsageError(
             f"{'no representation is' if none else 'fewer than two representations are'} finite "
             f"at {'epoch' if len(few) == 1 else 'epochs'} {numbers}: leave "
             f"{'it' if len(few) == 1 else 'them'} out"
+            + (f", or scale down what is beyond {LARGEST:g}" if large else "")
         )
 
 

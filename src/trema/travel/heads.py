@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -84,6 +85,7 @@ def heads_of(
     if heads is None or isinstance(heads, (LinearHeads, CallableHeads)):
         return heads
     if callable(heads):
+        _takes_two(heads)
         tried = np.asarray(plain(heads(probe, 0)))
         if tried.ndim not in (1, 2) or len(tried) != len(probe):
             raise UsageError(
@@ -118,6 +120,21 @@ def one_more(heads: Heads | None, head: Any, epochs: int, width: int) -> Heads |
     before = list(zip(heads.weights, heads.biases, strict=True))
     probe = np.zeros((2, width), dtype=np.float32)
     return heads_of([*before, head], epochs=epochs, width=width, probe=probe, kind=heads.kind)
+
+
+def _takes_two(heads: Callable[..., Any]) -> None:
+    """Refuse a function that cannot be called as (x, epoch)."""
+    try:
+        signature = inspect.signature(getattr(heads, "forward", heads))
+    except (TypeError, ValueError):  # written in C
+        return
+    try:
+        signature.bind(None, 0)
+    except TypeError:
+        raise UsageError(
+            f"heads must be a function (x, epoch) -> logits but it takes {signature}: "
+            "give lambda x, epoch: … round it"
+        ) from None
 
 
 def _kind(outputs: int, said: Kind | None) -> Kind:

@@ -16,7 +16,7 @@ from trema.travel import saved
 from trema.travel.cache import Cache, key_of
 from trema.travel.content import content_order, sample_keys
 from trema.travel.fingerprints import Fingerprints
-from trema.travel.frames import Excluded, Frames, plain
+from trema.travel.frames import Excluded, Frames, finite_rows, plain
 from trema.travel.given import (
     enough,
     epochs_of,
@@ -38,7 +38,8 @@ class Movie:
     """Positions of the samples of a run, epoch after epoch.
 
     positions : ndarray of shape (epoch, sample, 2), float32; NaN where a representation was not
-    finite (``excluded`` lists those by epoch and sample). ``epochs`` are the epochs' own numbers.
+    finite or held a number beyond 1e16 (``excluded`` lists those by epoch and sample). ``epochs``
+    are the epochs' own numbers.
     """
 
     def __init__(
@@ -81,14 +82,14 @@ class Movie:
 
     @property
     def excluded(self) -> tuple[Excluded, ...]:
-        """Representations that were not finite and have no position."""
+        """Representations that were not finite, or beyond 1e16, and have no position."""
         bad = np.argwhere(np.asarray(np.isnan(self.positions[..., 0])))
         return tuple(Excluded(int(epoch), int(sample)) for epoch, sample in bad.tolist())
 
     def project(self, x: ArrayLike, epoch: int) -> Floats:
         """Positions (n, 2) of representations (n, D) at an epoch, counted from 0.
 
-        Rows that are not finite give NaN.
+        Rows that are not finite, or hold a number beyond 1e16, give NaN.
         """
         rows = numbers_of(x, "representations (n, D)")
         self._known(epoch)
@@ -98,7 +99,7 @@ class Movie:
                 f"expected representations of shape (n, {width or 'D'}) but got {rows.shape}"
             )
         result = np.full((len(rows), 2), np.nan, dtype=np.float32)
-        finite = np.asarray(np.all(np.isfinite(rows), axis=1))
+        finite = finite_rows(rows)
         for at in range(0, len(rows), _ROWS):
             part = np.flatnonzero(finite[at : at + _ROWS]) + at
             if len(part):
@@ -272,7 +273,8 @@ def build(
     Parameters
     ----------
     representations : array of shape (epoch, sample, D), or a sequence of arrays (sample, D)
-        Memory maps are read a frame at a time.
+        Memory maps are read a frame at a time. A sample has no place at an epoch where it holds
+        NaN, infinity or a number beyond 1e16, see ``Movie.excluded``.
     labels : array of shape (sample,), optional
     heads : (weights (epoch, class, D), biases (epoch, class)), or a function, optional
         The last layer: ``heads(x, epoch)`` gives logits. Without it there is no landscape and
