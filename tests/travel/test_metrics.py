@@ -244,6 +244,15 @@ def test_what_cannot_be_measured_is_said(tmp_path: Path) -> None:
     movie = travel.build(FRAMES, LABELS, HEADS, method="pca")
     with pytest.raises(UsageError, match="k must be"):
         travel.quality(movie, k=120)
+    for asked, words in (
+        ({"k": "3"}, "k must be a whole number but got '3'"),
+        ({"k": 2.5}, "k must be a whole number but got 2.5"),
+        ({"queries": "all"}, "queries must be a whole number but got 'all'"),
+        ({"queries": 0}, "queries must be at least 1 but got 0"),
+        ({"seed": -1}, "seed must be"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            travel.quality(movie, **asked)
     with pytest.raises(UsageError, match="expected unseen samples"):
         travel.quality(movie, unseen=FRAMES[:2])
     movie.save(tmp_path / "movie")

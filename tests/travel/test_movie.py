@@ -339,12 +339,45 @@ def test_parts_of_an_older_algorithm_are_not_taken(
         (lambda made: made.invert(np.zeros((3, 3)), 0), r"of shape \(n, 2\)"),
         (lambda made: made.invert([[0.0, np.nan]], 0), "that are finite"),
         (lambda made: made.project(FRAMES[0], 4), "an epoch from 0 to 3"),
-        (lambda made: made.landscape(0, size=0), "size must be"),
+        (lambda made: made.project(FRAMES[0], 1.5), "epoch must be a whole number but got 1.5"),
+        (lambda made: made.project(FRAMES[0], None), "epoch must be a whole number but got None"),
+        (lambda made: made.invert([[0.0, 0.0]], "1"), "epoch must be a whole number but got '1'"),
+        (lambda made: made.landscape(1.0), "epoch must be a whole number but got 1.0"),
+        (lambda made: made.boundaries("1"), "epoch must be a whole number but got '1'"),
+        (lambda made: made.landscape(0, size=0), "size must be at least 1 but got 0"),
+        (lambda made: made.landscape(0, size=2.5), "size must be a whole number but got 2.5"),
+        (lambda made: made.landscape(0, size="a"), "size must be a whole number but got 'a'"),
+        (
+            lambda made: made.extended(FRAMES[3], (CENTRES, np.zeros(3)), epoch="4"),
+            "epoch must be a whole number but got '4'",
+        ),
+        (
+            lambda made: made.extended(FRAMES[3], (CENTRES, np.zeros(3)), epoch=3.5),
+            "epoch must be a whole number but got 3.5",
+        ),
     ],
 )
 def test_bad_questions_are_one_sentence(ask: Callable[[travel.Movie], Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         ask(movie())
+
+
+def test_whole_numbers_of_numpy_are_taken() -> None:
+    made = movie()
+    one: Any = np.int64(1)
+    eight: Any = np.uint8(8)
+    nine: Any = np.int16(9)
+    assert made.landscape(one, size=eight) is made.landscape(-3, size=8)
+    new = FRAMES[3], (CENTRES, np.zeros(3))
+    assert made.extended(*new, epoch=nine).epochs == [0, 1, 2, 3, 9]
+
+
+@pytest.mark.parametrize("below", ["", "movie"])
+def test_a_file_is_no_folder_for_a_movie(below: str, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"expected a folder for the movie but .*notes is a file"):
+        movie().save(tmp_path / "notes" / below)
+    assert (tmp_path / "notes").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_movie_alone_knows_its_width(tmp_path: Path) -> None:

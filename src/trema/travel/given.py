@@ -31,6 +31,14 @@ def numbers_of(given: ArrayLike, what: str) -> NDArray[np.float32]:
         raise UsageError(f"expected {what} as numbers but got {type(given).__name__}") from None
 
 
+def whole_of(given: Any, what: str) -> int:
+    """What a caller gives as a whole number: what ``operator.index`` takes."""
+    try:
+        return operator.index(given)
+    except TypeError:
+        raise UsageError(f"{what} must be a whole number but got {given!r}") from None
+
+
 def labels_of(labels: ArrayLike | None, samples: int) -> NDArray[Any] | None:
     """Labels (sample, …) as numbers or unicode strings; never as Python objects."""
     if labels is None:
@@ -62,9 +70,10 @@ def next_epoch(epochs: Sequence[int], number: int | None) -> int:
     """The number of one more epoch: as said, else as far on as the last is from the one before."""
     if number is None:
         return epochs[-1] + (epochs[-1] - epochs[-2] if len(epochs) > 1 else 1)
-    if number <= epochs[-1]:
-        raise UsageError(f"expected an epoch after {epochs[-1]} but got {number}")
-    return operator.index(number)
+    said = whole_of(number, "epoch")
+    if said <= epochs[-1]:
+        raise UsageError(f"expected an epoch after {epochs[-1]} but got {said}")
+    return said
 
 
 def seed_of(seed: Any) -> int:

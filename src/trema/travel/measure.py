@@ -15,6 +15,7 @@ from trema.travel import metrics
 from trema.travel.boundary import SHARE, border_points
 from trema.travel.cache import Arrays, Cache, key_of
 from trema.travel.frames import Frames
+from trema.travel.given import seed_of, whole_of
 from trema.travel.heads import Heads
 from trema.travel.metrics import Doubles
 from trema.travel.movie import Movie
@@ -129,6 +130,9 @@ def quality(
     """
     if movie.frames is None:
         raise UsageError("a movie loaded without its representations cannot be measured")
+    k, queries, seed = whole_of(k, "k"), whole_of(queries, "queries"), seed_of(seed)
+    if queries < 1:
+        raise UsageError(f"queries must be at least 1 but got {queries}")
     frames = movie.frames
     asked = frames if unseen is None else Frames(unseen)
     if len(asked) != len(frames) or asked.width != frames.width:

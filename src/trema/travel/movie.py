@@ -25,6 +25,7 @@ from trema.travel.given import (
     numbers_of,
     options_of,
     seed_of,
+    whole_of,
 )
 from trema.travel.heads import Heads, Kind, heads_of
 from trema.travel.landscape import Extent, LabelSets, Landscape, extent_of, paint
@@ -91,8 +92,7 @@ class Movie:
 
         Rows that are not finite, or hold a number beyond 1e16, give NaN.
         """
-        rows = numbers_of(x, "representations (n, D)")
-        self._known(epoch)
+        rows, there = numbers_of(x, "representations (n, D)"), self._at(epoch)
         width = self._width
         if rows.ndim != 2 or width not in (None, rows.shape[1]):
             raise UsageError(
@@ -103,18 +103,17 @@ class Movie:
         for at in range(0, len(rows), _ROWS):
             part = np.flatnonzero(finite[at : at + _ROWS]) + at
             if len(part):
-                result[part] = self.projector.project(rows[part], self._at(epoch))
+                result[part] = self.projector.project(rows[part], there)
         return result
 
     def invert(self, xy: ArrayLike, epoch: int) -> Floats:
         """Representations (n, D) at positions (n, 2) of the canvas of an epoch."""
-        places = numbers_of(xy, "positions (n, 2)")
-        self._known(epoch)
+        places, there = numbers_of(xy, "positions (n, 2)"), self._at(epoch)
         if places.ndim != 2 or places.shape[1] != 2:
             raise UsageError(f"expected positions of shape (n, 2) but got {places.shape}")
         if not np.isfinite(places).all():
             raise UsageError("expected positions that are finite but some are NaN or infinite")
-        return self.projector.invert(places, self._at(epoch))
+        return self.projector.invert(places, there)
 
     def landscape(self, epoch: int, size: int = 256) -> Landscape:
         """Class and confidence of each place, computed when first asked for and kept."""
@@ -207,26 +206,24 @@ class Movie:
         }
         return about, {"movie": arrays, "projector": self.projector.state()}
 
-    def _known(self, epoch: int) -> None:
-        count = len(self.positions)
-        if not -count <= epoch < count:
-            raise UsageError(f"expected an epoch from 0 to {count - 1} but got {epoch}")
-
     def _at(self, epoch: int) -> int:
-        return epoch % len(self.positions)
+        """The place of an epoch from 0; −1 is the last."""
+        at, count = whole_of(epoch, "epoch"), len(self.positions)
+        if not -count <= at < count:
+            raise UsageError(f"expected an epoch from 0 to {count - 1} but got {at}")
+        return at % count
 
     def _paint(self, epoch: int, size: int) -> tuple[Landscape, NDArray[np.bool_]]:
-        self._known(epoch)
+        at = (self._at(epoch), whole_of(size, "size"))
         if self.heads is None:
             raise UsageError(
                 "a landscape needs the last layer: give heads=(weights, biases) to build()"
             )
-        if size < 1:
+        if at[1] < 1:
             raise UsageError(f"size must be at least 1 but got {size}")
-        at = (self._at(epoch), size)
         if at not in self._painted:
             self._painted[at] = paint(
-                self.projector, self.heads, at[0], self.extent, size, self._label_sets()
+                self.projector, self.heads, at[0], self.extent, at[1], self._label_sets()
             )
         return self._painted[at]
 

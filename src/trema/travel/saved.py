@@ -27,6 +27,9 @@ _DOCUMENT = "movie.json"
 
 def write(folder: Path, about: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> None:
     """Put a movie into a folder in place of the one that is there."""
+    for above in (folder, *folder.parents):
+        if above.is_file():
+            raise UsageError(f"expected a folder for the movie but {above} is a file: name another")
     cache = Cache(folder.parent, folder.name)
     files = {name: f"{name}-{_digest(parts[name])}" for name in _NAMES}
     for name, file in files.items():
