@@ -148,6 +148,10 @@ def test_refusals_do_not_end_the_training() -> None:
     assert "no Dense layer 'x'" in notes(
         fit(tanh, epochs=1, travel=(X, Y), travel_options={"layer": "x"})
     )
+    model = network()
+    hidden = next(layer.name for layer in model.layers if layer.name.startswith("dense"))
+    told = notes(fit(model, epochs=1, travel=(X, Y), travel_options={"layer": hidden}))
+    assert f"`{hidden}` is not what gives the network's output: `digits` is" in told
 
 
 def test_data_that_cannot_be_recorded_are_a_note_and_no_failure_of_ours() -> None:

@@ -358,13 +358,55 @@ def test_regression_and_networks_without_a_linear_layer_are_refused() -> None:
 def test_a_named_layer_and_a_wrong_name() -> None:
     x, y = images(64)
     data = TensorDataset(x, y)
-    document = train(network(), data, epochs=1, travel=data, travel_options={"layer": "5"})
-    read = recorded(document)
-    assert read.about["layer"] == "5"
-    assert read.representations()[0].shape == (64, 256)
+    document = train(network(), data, epochs=1, travel=data, travel_options={"layer": "7"})
+    assert recorded(document).about["layer"] == "7"
     document = train(network(), data, epochs=1, travel=data, travel_options={"layer": "0"})
     assert "no linear layer '0'" in notes(document)
     assert "5, 7" in notes(document)
+
+
+class Several(nn.Module):
+    """Digits, and what else was asked of it; ``spoilt``: its digits are scaled, so no layer's."""
+
+    def __init__(self, spoilt: bool = False) -> None:
+        super().__init__()
+        self.spoilt, self.body = spoilt, nn.Linear(784, 16)
+        self.even, self.digits = nn.Linear(16, 2), nn.Linear(16, 10)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = self.body(x.flatten(1)).relu()
+        even = self.even(z) * (3 if self.spoilt else 1)
+        digits = self.digits(z)
+        return (even, digits) if self.spoilt else (digits, even)
+
+
+def test_a_hidden_layer_is_no_head() -> None:
+    """Its outputs are no classes; all that follows would be nonsense."""
+    x, y = images(64)
+    data = TensorDataset(x, y)
+    document = train(network(), data, epochs=1, travel=data, travel_options={"layer": "5"})
+    assert "`5` is not what gives the network's output: `7` is, so name that one" in notes(document)
+    with pytest.raises(NotFound):
+        recorded(document)
+
+
+def test_another_head_of_several_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """One that is among the outputs; or where no layer is the output, which is told."""
+    x, y = images(64)
+    for spoilt in (False, True):
+        model = Several(spoilt)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        run = trema.watch(
+            model, optimizer, strict=True, travel=(x, y % 2), travel_options={"layer": "even"}
+        )
+        model(x)[0].square().mean().backward()
+        optimizer.step()
+        run.epoch()
+        document = run.finish()
+        assert document is not None
+        assert recorded(document).logits()[0].shape == (64, 2)
+        [line] = [one for one in capsys.readouterr().err.splitlines() if "records" in one]
+        assert "the head is `even` as named, not `digits`, the last linear layer" in line
 
 
 class Stream(IterableDataset[Any]):

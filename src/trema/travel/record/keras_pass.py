@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trema.travel.record.head import Head, Refused, checked_outputs, meaning_of
 from trema.travel.record.options import RecordOptions
-from trema.travel.record.passing import Found, Pass
+from trema.travel.record.passing import Found, Pass, head_among
 from trema.travel.record.rows import Rows
 from trema.travel.record.sources import Source
 from trema.travel.record.writer import Frame
@@ -38,7 +38,7 @@ class KerasPass(Pass):
         self.sources = dict(sources)
         self.options = options
         with _undisturbed(model):
-            self._head, self.outputs, self._sigmoid = self._find()
+            self._head, self.outputs, self._sigmoid, self._later = self._find()
         self.layer = str(self._head.name)
 
     def describe(self) -> Found:
@@ -47,7 +47,7 @@ class KerasPass(Pass):
             labels = {name: self._labels(source) for name, source in self.sources.items()}
         meaning = meaning_of(labels, self.outputs, stated=self.options.kind, sigmoid=self._sigmoid)
         width = int(self._head.kernel.shape[0])
-        return Found(self.layer, meaning, width, self.outputs)
+        return Found(self.layer, meaning, width, self.outputs, self._later)
 
     def run(self) -> tuple[dict[str, Frame], Head, float]:
         """Frames by split, the head, and the seconds that it took."""
@@ -90,8 +90,9 @@ class KerasPass(Pass):
         x = keras.tree.map_structure(_plain, inputs)
         return self.model(list(x) if isinstance(x, tuple) else x, training=False)
 
-    def _find(self) -> tuple[Any, int, bool]:
-        """The head, its outputs, and whether the network ends in a sigmoid."""
+    def _find(self) -> tuple[Any, int, bool, str | None]:
+        """The head, its outputs, whether the network ends in a sigmoid, and the layer that runs
+        last where another was named."""
         source = next(iter(self.sources.values()))
         dense = {str(layer.name): layer for layer in _dense_layers(self.model)}
         wanted = self.options.layer
@@ -101,9 +102,8 @@ class KerasPass(Pass):
                 f"{', '.join(list(dense)[-8:]) or 'none, since the network has none'}"
             )
         inputs, _ = next(source.batches(min(_TRIED, len(source))))
-        listened = dense if wanted is None else {wanted: dense[wanted]}
         try:
-            with _listening(listened) as ran:
+            with _listening(dense) as ran:
                 output = self._call(inputs)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
@@ -116,29 +116,42 @@ class KerasPass(Pass):
                 "no Dense layer ran in a forward pass: time travel needs a network whose last "
                 "layer is Dense, or layer= that names one"
             )
-        name, given, result = ran[-1]
-        shape = tuple(int(size) for size in result.shape)
-        outputs = checked_outputs(shape, min(_TRIED, len(source)), name)
+        shown = _main(output)
+
+        def gives(logits: NDArray[Any], any_of_them: bool = False) -> bool:
+            every = map(_array, keras.tree.flatten(output)) if any_of_them else [shown]
+            return any(one is not None and _shows(one, logits) for one in every)
+
+        # the layer itself may end in an activation
+        linear = [(name, given, _logits(dense[name], given)) for name, given, _ in ran]
+        name, given, logits = head_among(linear, wanted, gives)
+        outputs = checked_outputs(logits.shape, min(_TRIED, len(source)), name)
         if len(given.shape) != 2:
             raise Refused(f"`{name}` reads tensors of {len(given.shape)} axes, not a row a sample")
-        layer = dense[name]
-        logits = _array(given).astype(np.float32) @ _array(layer.kernel)
-        logits = logits + (0 if layer.bias is None else _array(layer.bias))
-        sigmoid = 0.5 * (1 + np.tanh(0.5 * logits))
-        shown = _main(output)
-        if shown is not None:
-            shown = shown.reshape(logits.shape) if shown.size == logits.size else None
-        plain = shown is not None and any(
-            np.allclose(shown, form, atol=1e-3, equal_nan=True)
-            for form in (logits, sigmoid, _softmax(logits))
-        )
+        plain = gives(logits)
         if wanted is None and not plain:
             raise Refused(
                 f"the network's output is not that of its last Dense layer `{name}`: name the "
                 "layer that gives the logits with travel_options={'layer': …}"
             )
-        ends = shown is not None and np.allclose(shown, sigmoid, atol=1e-4)
-        return layer, outputs, bool(ends)
+        ends = plain and shown is not None and _shows(shown, logits, sigmoid=True)
+        return dense[name], outputs, ends, ran[-1][0] if ran[-1][0] != name else None
+
+
+def _logits(layer: Any, given: Any) -> NDArray[Any]:
+    logits = _array(given).astype(np.float32) @ _array(layer.kernel)
+    return np.asarray(logits + (0 if layer.bias is None else _array(layer.bias)))
+
+
+def _shows(output: NDArray[Any], logits: NDArray[Any], *, sigmoid: bool = False) -> bool:
+    """Whether an output is these logits or probabilities made of them; or only their sigmoid."""
+    if output.size != logits.size:
+        return False
+    shown, half = output.reshape(logits.shape), 0.5 * (1 + np.tanh(0.5 * logits))
+    if sigmoid:
+        return bool(np.allclose(shown, half, atol=1e-4))
+    forms = (logits, half, _softmax(logits))
+    return any(np.allclose(shown, form, atol=1e-3, equal_nan=True) for form in forms)
 
 
 @contextmanager
@@ -233,8 +246,8 @@ def _plain(part: Any) -> Any:
 
 
 def _softmax(logits: NDArray[Any]) -> NDArray[Any]:
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(e / e.sum(axis=1, keepdims=True))
+    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
 def collate(samples: list[Any]) -> Any:

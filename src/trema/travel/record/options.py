@@ -18,8 +18,8 @@ class RecordOptions:
     """Settings of a recording; every one has a default that suits most runs.
 
     schedule : "epoch" for each, "log" for log-spaced epochs, or every so many steps
-    layer : name of the linear layer whose input is the representation; by default the last one
-        that a forward pass runs
+    layer : name of the head, the linear layer that gives the logits and whose input is the
+        representation; by default the last one that a forward pass runs
     kind : "softmax", "sigmoid" or "multilabel"; by default read off the network and its labels
     samples : at most so many of each split, evenly spaced; by default all
     batch : samples in a forward pass

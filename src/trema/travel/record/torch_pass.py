@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from trema.travel.record.head import Head, Refused, called, checked_outputs, meaning_of
 from trema.travel.record.options import RecordOptions
-from trema.travel.record.passing import Found, Pass
+from trema.travel.record.passing import Found, Pass, head_among
 from trema.travel.record.rows import Rows
 from trema.travel.record.sources import Source
 from trema.travel.record.undisturbed import undisturbed
@@ -46,7 +46,7 @@ class TorchPass(Pass):
         self.sources = dict(sources)
         self.options = options
         with undisturbed(model, self.sources.values()):
-            self._head, self.layer, self.outputs, self._sigmoid = self._find()
+            self._head, self.layer, self.outputs, self._sigmoid, self._later = self._find()
         self.width = self._head.in_features
 
     def describe(self) -> Found:
@@ -54,7 +54,7 @@ class TorchPass(Pass):
         with undisturbed(self.model, self.sources.values()):
             labels = {name: self._labels(source) for name, source in self.sources.items()}
         meaning = meaning_of(labels, self.outputs, stated=self.options.kind, sigmoid=self._sigmoid)
-        return Found(self.layer, meaning, self.width, self.outputs)
+        return Found(self.layer, meaning, self.width, self.outputs, self._later)
 
     def run(self) -> tuple[dict[str, Frame], Head, float]:
         """Frames by split, the head, and the seconds that it took."""
@@ -109,8 +109,9 @@ class TorchPass(Pass):
                     return self.model(**{k: v for k, v in x.items() if not names or k in names})
             return self.model(x)
 
-    def _find(self) -> tuple[nn.Linear, str, int, bool]:
-        """The head, its name and outputs, and whether the network ends in a sigmoid."""
+    def _find(self) -> tuple[nn.Linear, str, int, bool, str | None]:
+        """The head, its name and outputs, whether the network ends in a sigmoid, and the layer
+        that runs last where another was named."""
         source = next(iter(self.sources.values()))
         linear = {name: m for name, m in self.model.named_modules() if isinstance(m, nn.Linear)}
         wanted = self.options.layer
@@ -121,13 +122,11 @@ class TorchPass(Pass):
             )
         ran: list[tuple[str, Tensor, Tensor]] = []
         handles = [
-            module.register_forward_hook(_noting(name, ran))
-            for name, module in linear.items()
-            if wanted in (None, name)
+            module.register_forward_hook(_noting(name, ran)) for name, module in linear.items()
         ]
         inputs, _ = next(source.batches(min(_TRIED, len(source))))
         try:
-            output = _main(self._call(inputs))
+            result = self._call(inputs)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
             raise Refused(
@@ -142,28 +141,47 @@ class TorchPass(Pass):
                 "no linear layer ran in a forward pass: time travel needs a network whose last "
                 "layer is linear, or layer= that names one"
             )
-        name, given, logits = ran[-1]
+        output = _main(result)
+
+        def gives(logits: Tensor, any_of_them: bool = False) -> bool:
+            shown = _tensors(result) if any_of_them else [output]
+            return any(one is not None and _shows(one, logits) for one in shown)
+
+        name, given, logits = head_among(ran, wanted, gives)
         outputs = checked_outputs(tuple(logits.shape), min(_TRIED, len(source)), name)
         if given.ndim != 2:
             raise Refused(
                 f"{called(name)} reads tensors of {given.ndim} axes, not one row a sample"
             )
-        same = output is not None and output.numel() == logits.numel()
-        shown = (
-            output.detach().reshape(logits.shape).float() if same and output is not None else None
-        )
-        raw = logits.float()
-        plain = shown is not None and any(
-            torch.allclose(shown, form, atol=1e-3, equal_nan=True)
-            for form in (raw, raw.softmax(1), raw.log_softmax(1), raw.sigmoid())
-        )
+        plain = gives(logits)
         if wanted is None and not plain:
             raise Refused(
                 f"the network's output is not that of its last linear layer `{name}`: name the "
                 "layer that gives the logits with travel_options={'layer': …}"
             )
-        sigmoid = shown is not None and torch.allclose(shown, raw.sigmoid(), atol=1e-4)
-        return linear[name], name, outputs, bool(sigmoid)
+        sigmoid = plain and output is not None and _shows(output, logits, sigmoid=True)
+        later = ran[-1][0] if ran[-1][0] != name else None
+        return linear[name], name, outputs, sigmoid, later
+
+
+def _shows(output: Tensor, logits: Tensor, *, sigmoid: bool = False) -> bool:
+    """Whether an output is these logits or probabilities made of them; or only their sigmoid."""
+    if output.numel() != logits.numel():
+        return False
+    shown, raw = output.detach().reshape(logits.shape).float(), logits.float()
+    if sigmoid:
+        return torch.allclose(shown, raw.sigmoid(), atol=1e-4)
+    forms = (raw, raw.softmax(-1), raw.log_softmax(-1), raw.sigmoid())
+    return any(torch.allclose(shown, form, atol=1e-3, equal_nan=True) for form in forms)
+
+
+def _tensors(output: Any) -> list[Tensor]:
+    """All tensors in what a network returns."""
+    if isinstance(output, Mapping):
+        output = list(output.values())
+    if isinstance(output, tuple | list):
+        return [tensor for part in output for tensor in _tensors(part)]
+    return [output] if isinstance(output, Tensor) else []
 
 
 def _noting(name: str, ran: list[tuple[str, Tensor, Tensor]]) -> Any:

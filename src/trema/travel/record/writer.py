@@ -49,6 +49,7 @@ class Recorder:
     folder : the folder ``travel`` of a run
     splits : by name
     layer : the head's name
+    later : the linear layer that runs last where another one was named as the head
     kind, signed : see :func:`trema.travel.record.head.meaning_of`
     """
 
@@ -62,10 +63,12 @@ class Recorder:
         width: int,
         outputs: int,
         signed: bool = False,
+        later: str | None = None,
         options: RecordOptions | None = None,
     ) -> None:
         self.folder = folder
         self.options = options or RecordOptions()
+        self._later = later
         self.schedule = Schedule(self.options.schedule)
         self._splits = dict(splits)
         self._numbers: list[int] = []  # that were ever recorded
@@ -150,6 +153,9 @@ class Recorder:
             whole = f"thinned to {room} of {planned} frames in {told(self.options.budget)}"
         per = "an epoch" if unit == "epoch" else "a frame"
         read = "; labels −1 and 1 are read as classes 0 and 1" if self._about["signed"] else ""
+        if self._later is not None:
+            read += f"; the head is {called(self._about['layer'])} as named, not `{self._later}`, "
+            read += "the last linear layer that runs"
         return (
             f"time travel records {sizes} samples × {self._stored} numbers at "
             f"{called(self._about['layer'])}: {told(self.frame_bytes)} {per}, {whole}{read}"
