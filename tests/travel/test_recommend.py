@@ -328,6 +328,10 @@ def test_weights_follow_the_answers() -> None:
         ({"among": [1, COUNT]}, "among must be indices"),
         ({"among": [3]}, "at least two samples"),
         ({"weights": {"margin": 1.0}}, "unknown feature 'margin'"),
+        ({"weights": {"path": np.nan}}, "weight of 'path' must be a finite number but got nan"),
+        ({"weights": {"path": np.float32("inf")}}, "must be a finite number"),
+        ({"weights": {"path": "1"}}, "must be a finite number but got '1'"),
+        ({"weights": ["path"]}, "weights must be a mapping"),
         ({"indices": [1, 2]}, "expected indices as whole numbers of shape"),
     ],
 )
@@ -341,6 +345,16 @@ def test_bad_input_is_one_sentence(options: dict[str, Any], words: str) -> None:
     [
         ({"accepted": [COUNT]}, "not among"),
         ({"accepted": [1], "rejected": [1]}, "only one"),
+        ({"accepted": "35"}, "accepted must be a list of whole numbers, the samples, but got '35'"),
+        ({"accepted": b"35"}, "whole numbers"),
+        ({"rejected": [1.9]}, r"rejected must be a list of whole numbers.*\[1.9\]"),
+        ({"ignored": np.array([1.0])}, "ignored must be a list of whole numbers"),
+        ({"accepted": [True, False]}, "but got a mask"),
+        ({"accepted": np.arange(COUNT) < 3}, r"mask: give np.flatnonzero\(mask\)"),
+        ({"accepted": 5}, "whole numbers, the samples, but got 5"),
+        ({"accepted": np.array(5)}, "whole numbers"),
+        ({"accepted": [[1, 2]]}, "whole numbers"),
+        ({"accepted": None}, "but got None"),
     ],
 )
 def test_bad_feedback_changes_nothing(answers: dict[str, Any], words: str) -> None:
@@ -351,6 +365,32 @@ def test_bad_feedback_changes_nothing(answers: dict[str, Any], words: str) -> No
     session.feedback(accepted=[1])
     with pytest.raises(UsageError, match="undo it first"):
         session.feedback(rejected=[1])
+
+
+def test_samples_are_taken_in_every_form_of_whole_numbers(tmp_path: Path) -> None:
+    session = RUN.session()
+    session.feedback(accepted=range(3), rejected=np.array([5, 6]), ignored=[np.int8(7)])
+    session.feedback(accepted=(s for s in (8, 9)), rejected={10})
+    assert session.accepted == [0, 1, 2, 8, 9]
+    assert session.rejected == [5, 6, 10]
+    assert session.ignored == [7]
+    assert all(type(sample) is int for sample in session.ignored)
+    weighted = RUN.session(weights={"path": np.float32(1)})
+    saved = weighted.save(tmp_path / "session.json")
+    np.testing.assert_array_equal(RUN.session(saved=saved).next(5), weighted.next(5))
+
+
+def test_counts_samples_and_places_that_cannot_be(tmp_path: Path) -> None:
+    session = RUN.session()
+    with pytest.raises(UsageError, match=r"count must be a whole number but got 2\.5"):
+        session.next(2.5)  # type: ignore[arg-type]  # the mistake
+    with pytest.raises(UsageError, match=r"sample must be a whole number but got 1\.5"):
+        session.reason(1.5)  # type: ignore[arg-type]  # the mistake
+    with pytest.raises(UsageError, match=r"is a folder: give .*session\.json"):
+        session.save(tmp_path)
+    with pytest.raises(UsageError, match="make it first"):
+        session.save(tmp_path / "none" / "session.json")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -63,8 +64,43 @@ class Identity:
         return None
 
 
+def samples_of(given: Any, what: str) -> tuple[int, ...]:
+    """Samples as a caller gives them: a list, array, range or set of whole numbers.
+
+    Raises
+    ------
+    UsageError
+        For anything else; ``3.7``, ``True`` and the characters of a text are no samples.
+    """
+    try:
+        found = [] if isinstance(given, str | bytes) else list(given)
+        if any("bool" in str(getattr(one, "dtype", type(one))) for one in found):
+            raise UsageError(
+                f"{what} must be numbers of samples but got a mask: give np.flatnonzero(mask)"
+            )
+        if not isinstance(given, str | bytes):
+            return tuple(operator.index(one) for one in found)
+    except TypeError:
+        pass
+    raise UsageError(
+        f"{what} must be a list of whole numbers, the samples, but got {repr(given)[:60]}"
+    )
+
+
 def write_session(path: Path, identity: Identity, about: Mapping[str, Any]) -> None:
-    """Write a session as JSON, whole or not at all."""
+    """Write a session as JSON, whole or not at all.
+
+    Raises
+    ------
+    UsageError
+        When the path is a folder, or lies in none.
+    """
+    if path.is_dir():
+        raise UsageError(
+            f"expected a file for the session but {path} is a folder: give {path / 'session.json'}"
+        )
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent} for the session: make it first")
     text = json.dumps({"format": _FORMAT, **asdict(identity), **about})
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trema.core.errors import UsageError, did_you_mean
-from trema.travel.answers import Answers, Identity, read_session, write_session
+from trema.travel.answers import Answers, Identity, read_session, samples_of, write_session
 from trema.travel.columns import INTENTIONS, columns_of, rarities
 from trema.travel.dynamics import Dynamics, features
 from trema.travel.frames import Frames
+from trema.travel.given import whole_of
 from trema.travel.heads import Kind
 from trema.travel.preference import preference
 from trema.travel.reasons import Words
@@ -108,6 +111,7 @@ class Session:
 
     def next(self, count: int = 50) -> NDArray[np.int64]:
         """The most promising samples (at most ``count``,) without feedback, best first."""
+        count = whole_of(count, "count")
         if count < 1:
             raise UsageError(f"count must be at least 1 but got {count}")
         scores = self._scored.copy()
@@ -128,10 +132,19 @@ class Session:
     ) -> None:
         """Tell which samples were looked for, which not, and which to leave without an answer.
 
-        None of them is recommended again. A sample that had an answer cannot get another one;
-        ``undo`` first.
+        Each is a list, array or range of whole numbers. None of them is recommended again. A
+        sample that had an answer cannot get another one; ``undo`` first.
+
+        Raises
+        ------
+        UsageError
+            For what is no sample that is searched, and for a second answer; nothing is taken.
         """
-        answers = Answers(*(tuple(int(s) for s in part) for part in (accepted, rejected, ignored)))
+        answers = Answers(
+            samples_of(accepted, "accepted"),
+            samples_of(rejected, "rejected"),
+            samples_of(ignored, "ignored"),
+        )
         told = [*answers.accepted, *answers.rejected, *answers.ignored]
         strange = [s for s in told if not 0 <= s < len(self._row) or self._row[s] < 0]
         if strange:
@@ -153,6 +166,7 @@ class Session:
 
     def reason(self, sample: int) -> str:
         """Why this sample, by the features that add most to its score, with its own numbers."""
+        sample = whole_of(sample, "sample")
         row = int(self._row[sample]) if 0 <= sample < len(self._row) else -1
         if row < 0:
             raise UsageError(f"sample {sample} is not among those that are searched")
@@ -163,7 +177,7 @@ class Session:
         words = Words(
             self._known.movement, self._columns.values, self._known.epochs, self._known.names
         )
-        return words.reason(int(sample), order)
+        return words.reason(sample, order)
 
     def another(self, intention: str, weights: Mapping[str, float] | None = None) -> Session:
         """A session of another intention on the same samples, without computing features anew."""
@@ -178,9 +192,10 @@ class Session:
         session goes on.
         """
         path = Path(path)
+        start = self._start and {name: float(weight) for name, weight in self._start.items()}
         about = {
             "intention": self.intention,
-            "weights": None if self._start is None else dict(self._start),
+            "weights": start,
             "among": self.among.tolist() if len(self.among) < len(self._row) else None,
             "rounds": [
                 {"accepted": a.accepted, "rejected": a.rejected, "ignored": a.ignored}
@@ -336,6 +351,13 @@ def _intention(intention: str) -> str:
 
 
 def _check_weights(weights: Mapping[str, float], features: Mapping[str, Any]) -> None:
-    for name in weights:
+    if not isinstance(weights, Mapping):
+        raise UsageError(
+            f"weights must be a mapping such as {{'path': 1.0}} but got {repr(weights)[:60]}"
+        )
+    for name, weight in weights.items():
         if name not in features:
-            raise UsageError(f"unknown feature {name!r}: {did_you_mean(name, features)}")
+            raise UsageError(f"unknown feature {name!r}: {did_you_mean(str(name), features)}")
+        # the ABC, which numbers of NumPy belong to as well
+        if isinstance(weight, bool) or not isinstance(weight, Real) or not isfinite(weight):
+            raise UsageError(f"weight of {name!r} must be a finite number but got {weight!r}")
