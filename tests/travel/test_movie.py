@@ -74,7 +74,7 @@ def test_heads_may_be_a_function() -> None:
 
 
 def test_one_logit_is_two_classes() -> None:
-    one = movie(heads=(np.ones((4, 1, 8)), np.zeros((4, 1))))
+    one = movie(labels=LABELS % 2, heads=(np.ones((4, 1, 8)), np.zeros((4, 1))))
     assert set(np.unique(one.landscape(3, 16).classes)) <= {0, 1}
 
 
@@ -249,6 +249,13 @@ def test_a_movie_without_fingerprints_is_loaded(tmp_path: Path) -> None:
         travel.load(tmp_path, [*FRAMES, FRAMES[3]])
 
 
+def test_a_movie_of_epochs_in_another_order_made_before_is_loaded(tmp_path: Path) -> None:
+    made = movie()
+    made.epochs = [3, 2, 1, 1]
+    made.save(tmp_path)
+    assert travel.load(tmp_path, FRAMES, HEADS).epochs == [3, 2, 1, 1]
+
+
 def test_a_save_that_is_killed_leaves_the_movie_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,17 +308,74 @@ def test_a_movie_of_the_first_format_is_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(travel.load(tmp_path, FRAMES).positions, made.positions)
 
 
-def test_words_as_labels_are_kept_as_words(tmp_path: Path) -> None:
-    words = np.array(["cat", "dog", "owl"], dtype=object)[LABELS]
-    movie(labels=words).save(tmp_path)
+def test_words_as_labels_of_a_movie_made_before_are_kept(tmp_path: Path) -> None:
+    words = np.array(["cat", "dog", "owl"])[LABELS]
+    made = movie()
+    made.labels = words
+    made.save(tmp_path)
     kept = travel.load(tmp_path).labels
     assert kept is not None
     assert kept.dtype.kind == "U"
     assert kept.tolist() == words.tolist()
-    made = movie()
     made.labels = np.array([object()] * 90)
     with pytest.raises(UsageError, match="labels are Python objects"):
         made.save(tmp_path)
+
+
+SEVERAL = {"heads": HEADS, "kind": "multilabel"}
+
+
+@pytest.mark.parametrize("heads", [HEADS, lambda x, epoch: x[:, :3], None])
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.array(["cat", "dog", "owl"])[LABELS], r"as numbers of shape \(90,\) but got <U3"),
+        ([object()] * 90, r"as numbers of shape \(90,\) but got object"),
+        (LABELS + 0.5, "labels from 0 to [23], .* but sample 0 is labelled 0.5"),
+        (LABELS[:, None], r"of shape \(90,\) but got int64 of shape \(90, 1\)"),
+        ([[1]] * 89 + [[1, 2]], "unequal lengths"),
+        ([1, 2], "expected 90 labels but got 2"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(labels: Any, heads: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        movie(labels=labels, heads=heads)
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "words"),
+    [
+        (LABELS, SEVERAL, r"of shape \(90, 3\) but got int64 of shape \(90,\)"),
+        (LABELS, {"heads": None, "kind": "multilabel"}, r"\(90, label\) but got int64 of shape"),
+        (np.eye(4)[LABELS], SEVERAL, r"of shape \(90, 3\) but got float64 of shape \(90, 4\)"),
+        (LABELS + 1, {}, "labels from 0 to 2, or −1 for none, but sample 2 is labelled 3"),
+        (LABELS, {"heads": (np.ones((4, 1, 8)), np.zeros((4, 1)))}, "labels from 0 to 1"),
+    ],
+)
+def test_labels_that_are_not_those_of_the_heads_are_refused(
+    labels: Any, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        movie(labels=labels, **options)
+
+
+@pytest.mark.parametrize(
+    ("labels", "options"),
+    [
+        (np.where(LABELS == 2, np.nan, LABELS), {}),
+        (np.where(LABELS == 2, -100, LABELS), {}),
+        (LABELS + 40, {"heads": None}),
+        (LABELS > 0, {"heads": None}),
+        (np.eye(3)[LABELS], SEVERAL),
+        (np.eye(3, dtype=bool)[LABELS], {"heads": None}),
+        (np.ones((90, 1)), {"heads": None, "kind": "multilabel"}),
+        (np.full(90, -1), {"heads": None}),
+    ],
+)
+def test_labels_are_kept_as_they_came(labels: NDArray[Any], options: dict[str, Any]) -> None:
+    kept = movie(labels=labels, **options).labels
+    assert kept is not None
+    np.testing.assert_array_equal(kept, labels)
 
 
 def test_parts_go_when_the_movie_is_saved(tmp_path: Path) -> None:
@@ -542,7 +606,6 @@ UNEQUAL = [(CENTRES[: 2 if epoch == 2 else 3], np.zeros(3)) for epoch in range(4
         (FRAMES, {"heads": (np.ones((4, 3, 7)), np.ones((4, 3)))}, r"\(4, class, 8\)"),
         (FRAMES, {"heads": 3}, "heads must be"),
         (FRAMES, {"method": "tsne"}, "expected a method"),
-        (FRAMES, {"labels": [1, 2]}, "expected 90 labels"),
         (np.full((2, 5, 3), np.nan), {}, "no representation is finite at epochs 0, 1: leave them"),
         (FRAMES * np.float32(1e18), {}, "epochs 0, 1, 2, 3: .*, or scale down .* beyond 1e.16"),
         (FRAMES.astype(np.float64) * 1e100, {"method": "trema"}, "or scale down what is beyond"),
@@ -554,7 +617,9 @@ UNEQUAL = [(CENTRES[: 2 if epoch == 2 else 3], np.zeros(3)) for epoch in range(4
         (FRAMES, {"method": "dvi", "passes": "many"}, "passes must be a whole number"),
         (FRAMES, {"seed": -1}, "seed must be"),
         (FRAMES, {"epochs": [0.5, 1, 2, 3]}, "expected whole numbers of epochs"),
-        (FRAMES, {"labels": [object()] * 90}, "labels that are numbers or strings"),
+        (FRAMES, {"epochs": 4}, "expected 4 numbers of epochs but got 1"),
+        (FRAMES, {"epochs": [4, 3, 2, 1]}, "strictly ascending .* but 3 comes after 4"),
+        (FRAMES, {"epochs": [0, 1, 1, 2]}, "strictly ascending .* but 1 comes after 1"),
         (FRAMES, {"kind": "sofmax"}, "expected a kind of"),
         (FRAMES, {"heads": HEADS, "kind": "sigmoid"}, "needs one output"),
         (FRAMES, {"heads": UNEQUAL}, r"at epoch 0 and .* at epoch 2"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from itertools import pairwise
 from numbers import Real
 from typing import Any
 
@@ -14,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from trema.core.errors import UnknownOption, UsageError, did_you_mean
 from trema.travel.frames import LARGEST, Frames, plain
+from trema.travel.heads import Heads, Kind
+from trema.travel.learning import checked_labels
 
 #: Samples without which an epoch has no neighbours and no spread.
 LEAST = 2
@@ -39,31 +42,61 @@ def whole_of(given: Any, what: str) -> int:
         raise UsageError(f"{what} must be a whole number but got {given!r}") from None
 
 
-def labels_of(labels: ArrayLike | None, samples: int) -> NDArray[Any] | None:
-    """Labels (sample, …) as numbers or unicode strings; never as Python objects."""
+def labels_of(
+    labels: ArrayLike | None, samples: int, heads: Heads | None, kind: Kind | None
+) -> NDArray[Any] | None:
+    """Labels of the classes of the heads, as ``features`` takes them; else they are refused.
+
+    Without heads what is not known of the classes is read off the labels.
+    """
     if labels is None:
         return None
-    given = np.asarray(plain(labels))
+    try:
+        given = np.asarray(plain(labels))
+    except ValueError:
+        raise UsageError("expected labels as numbers but got rows of unequal lengths") from None
     if given.ndim == 0 or len(given) != samples:
         count = len(given) if given.ndim else "one number"
         raise UsageError(f"expected {samples} labels but got {count}")
-    if given.dtype.kind in "biufUS":
-        return given
-    if all(isinstance(label, str) for label in given.ravel().tolist()):
-        return given.astype(np.str_)
-    raise UsageError(f"expected labels that are numbers or strings but got {given.dtype}")
+    if heads is not None:
+        checked_labels(given, samples, heads.outputs, heads.kind)
+    elif kind == "multilabel" and given.ndim != 2:
+        raise UsageError(
+            f"expected labels as numbers of shape ({samples}, label) but got {given.dtype} of "
+            f"shape {given.shape}"
+        )
+    elif kind == "multilabel" or (kind is None and given.ndim == 2 and given.shape[1] > 1):
+        checked_labels(given, samples, given.shape[-1], "multilabel")
+    else:
+        checked_labels(given, samples, _classes(given), "softmax")
+    return given
+
+
+def _classes(labels: NDArray[Any]) -> int:
+    """As many classes as the highest label asks for."""
+    if labels.dtype.kind not in "fiu":
+        return 2
+    return int(np.ceil(labels[np.isfinite(labels)].max(initial=1))) + 1
 
 
 def epochs_of(epochs: Sequence[int] | None, count: int) -> list[int]:
-    """The epochs' own numbers; 0, 1, … unless they are said."""
+    """The epochs' own numbers, strictly ascending; 0, 1, … unless they are said."""
     if epochs is None:
         return list(range(count))
-    if len(epochs) != count:
-        raise UsageError(f"expected {count} numbers of epochs but got {len(epochs)}")
+    listed = list(epochs) if isinstance(epochs, Iterable) else [epochs]
+    if len(listed) != count:
+        raise UsageError(f"expected {count} numbers of epochs but got {len(listed)}")
     try:
-        return [operator.index(number) for number in epochs]
+        numbers = [operator.index(number) for number in listed]
     except TypeError:
-        raise UsageError(f"expected whole numbers of epochs but got {list(epochs)}") from None
+        raise UsageError(f"expected whole numbers of epochs but got {listed}") from None
+    for first, second in pairwise(numbers):
+        if second <= first:
+            raise UsageError(
+                f"expected strictly ascending numbers of epochs but {second} comes after {first}: "
+                "give the epochs in their order, each once"
+            )
+    return numbers
 
 
 def next_epoch(epochs: Sequence[int], number: int | None) -> int:

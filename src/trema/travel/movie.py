@@ -273,6 +273,8 @@ def build(
         Memory maps are read a frame at a time. A sample has no place at an epoch where it holds
         NaN, infinity or a number beyond 1e16, see ``Movie.excluded``.
     labels : array of shape (sample,), optional
+        Classes from 0 in the order of the logits, −1 or NaN for a sample without a label; of a
+        multi-label head zeros and ones of shape (sample, label).
     heads : (weights (epoch, class, D), biases (epoch, class)), or a function, optional
         The last layer: ``heads(x, epoch)`` gives logits. Without it there is no landscape and
         positions know nothing of boundaries.
@@ -280,7 +282,7 @@ def build(
     seed : with one seed and one device, two builds are equal
     progress : True for a bar, or a function (what, share from 0 to 1)
     kind : "softmax", "sigmoid" or "multilabel"; default by the number of outputs
-    epochs : the epochs' own numbers, for captions; default 0, 1, …
+    epochs : the epochs' own numbers, strictly ascending, for captions; default 0, 1, …
     device : "auto", "cpu" or "cuda"
     folder : where finished parts are kept, so that a killed build goes on; optional
     options : passed to the method; see its module
@@ -288,20 +290,20 @@ def build(
     Raises
     ------
     UsageError
-        When shapes do not fit, fewer than two samples of an epoch are finite, or the method has
-        no such option.
+        When shapes or labels do not fit, fewer than two samples of an epoch are finite, or the
+        method has no such option.
     MissingExtra
         When the method needs a package that is not installed.
     """
     frames = Frames(representations)
     numbers = epochs_of(epochs, len(frames))
     enough(frames, numbers)
-    given = labels_of(labels, frames.samples)
     seed = seed_of(seed)
     module = module_of(method)
     options = options_of(module, method, options)
     probe = frames.rows(0, np.arange(min(4, frames.samples)))
     head = heads_of(heads, epochs=len(frames), width=frames.width, probe=probe, kind=kind)
+    given = labels_of(labels, frames.samples, head, kind)
     keys = sample_keys(frames)
     order = content_order(keys)
     ordered = frames.ordered(order)
@@ -389,7 +391,7 @@ def unpacked(
         )
     probe = np.zeros((2, max(width, 1)), dtype=np.float32)
     head = heads_of(heads, epochs=len(positions), width=width, probe=probe, kind=kind)
-    epochs = epochs_of(about["epochs"], len(positions))
+    epochs = [int(number) for number in about["epochs"]]
     made_from = Fingerprints.read(about.get("made_from"), len(positions))
     made_from.check(frames, head, epochs)
     ordered = frames if frames is None or order is None else frames.ordered(order)
