@@ -235,12 +235,28 @@ def test_discoveries_by_hand() -> None:
     assert discoveries(np.zeros(0), 0.1).shape == (0,)
 
 
+PLAIN, LOGITS = np.zeros((2, 9, 2)), np.zeros((2, 9, 3))
+
+
 @pytest.mark.parametrize(
     ("places", "logits", "options", "words"),
     [
         (np.zeros((2, 5, 2)), np.zeros((2, 5, 3)), {}, "at least 8 samples"),
         (np.zeros((2, 5, 2)), np.zeros((2, 6, 3)), {}, "same epochs and samples"),
         (np.zeros((2, 9, 2)), np.zeros((2, 9, 3)), {"threshold": 1.5}, "threshold"),
+        (PLAIN, LOGITS, {"threshold": "a"}, "threshold must be a number .* but got 'a'"),
+        (PLAIN, LOGITS, {"threshold": None}, "threshold must be a number"),
+        (PLAIN, LOGITS, {"parity": "cosin"}, "parity must be .* but got 'cosin'"),
+        (PLAIN, LOGITS * np.nan, {}, "at least 8 samples .* but got 0"),
+        (PLAIN * np.nan, LOGITS, {}, "at least 8 samples .* but got 0"),
+        (PLAIN, LOGITS[..., :0], {}, r"but got \(2, 9, 2\) and 2 × \(9, 0\)"),
+        (PLAIN, None, {}, "expected logits as numbers .* but got NoneType"),
+        (PLAIN, [[[1, 2], [3]]], {}, "expected logits as numbers .* but got list"),
+        ("a", LOGITS, {}, "expected positions as numbers but got str"),
+        (PLAIN, LOGITS, {"held": PLAIN}, r"held as a pair \(positions, logits\).*ndarray"),
+        (PLAIN, LOGITS, {"held": 5}, "held as a pair .* but got int"),
+        (PLAIN, LOGITS, {"held": (PLAIN[:, :0], LOGITS[:, :0])}, "8 held samples .* got 0"),
+        (PLAIN, LOGITS, {"held": (PLAIN[:1], LOGITS[:1])}, "of 2 epochs and 3 outputs but got 1"),
     ],
 )
 def test_bad_input_is_one_sentence(
@@ -248,6 +264,20 @@ def test_bad_input_is_one_sentence(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         travel.anomalies(places, logits, **options)
+
+
+@pytest.mark.parametrize("parity", [False, True])
+def test_scores_of_no_finite_sample_are_empty_or_nan(parity: bool) -> None:
+    made = travel.anomalies(*movement(50, 14), parity=parity)
+    places, logits = movement(3, 15)
+    none = made.score(places[:, :0], logits[:, :0])
+    assert none.scores.shape == none.flags.shape == none.excluded.shape == (0,)
+    lost = made.score(places, logits * np.nan)
+    assert np.isnan(lost.scores).all()
+    assert not lost.flags.any()
+    np.testing.assert_array_equal(lost.excluded, [0, 1, 2])
+    assert set(none.by_feature) == set(lost.by_feature) == set(made.by_feature)
+    assert lost.by_feature["location"].shape == (3,)
 
 
 def test_unseen_samples_of_other_epochs_are_refused() -> None:

@@ -369,7 +369,9 @@ def test_bad_feedback_changes_nothing(answers: dict[str, Any], words: str) -> No
 
 def test_samples_are_taken_in_every_form_of_whole_numbers(tmp_path: Path) -> None:
     session = RUN.session()
-    session.feedback(accepted=range(3), rejected=np.array([5, 6]), ignored=[np.int8(7)])
+    session.feedback(
+        accepted=range(3), rejected=np.array([5, 6]), ignored=[*np.array([7], np.int8)]
+    )
     session.feedback(accepted=(s for s in (8, 9)), rejected={10})
     assert session.accepted == [0, 1, 2, 8, 9]
     assert session.rejected == [5, 6, 10]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from trema.core.errors import UsageError
 from trema.travel.clusters import PaperDetector, Similarity, paper_detector
 from trema.travel.content import content_keys, content_order
+from trema.travel.given import numbers_of
 from trema.travel.heads import Kind
 from trema.travel.learning import kind_of, listed
 from trema.travel.rarity import Rarity, discoveries, fitted, joined
@@ -69,14 +71,16 @@ class Anomalies:
         """Scores of unseen samples: positions (epoch, n, 2) and logits (epoch, n, class).
 
         Scores do not depend on the samples that come with them; flags do, see
-        :func:`discovery_rate`.
+        :func:`discovery_rate`. Of no samples there are none; those that are not finite score NaN.
+
+        Raises
+        ------
+        UsageError
+            When shapes are not those of the samples that the scores were made of.
         """
-        places, frames = _checked(positions, logits)
-        if (len(places), frames[0].shape[1]) != self._judge.shape:
-            raise UsageError(
-                f"expected positions and logits of {self._judge.shape[0]} epochs and "
-                f"{self._judge.shape[1]} outputs but got {len(places)} and {frames[0].shape[1]}"
-            )
+        places, frames = _checked(positions, logits, shape=self._judge.shape)
+        if not _finite(places, frames).any():
+            return self._judge.unjudged(places.shape[1])
         series = series_of(places, frames, self._judge.kind, self._judge.origin)
         return self._judge.judged(series, self._judge.rate(series.rows))
 
@@ -111,6 +115,18 @@ class _Judge:
         marked[series.usable] = flags
         return Scores(
             spread.pop(""), marked, spread, np.flatnonzero(~series.usable).astype(np.int64)
+        )
+
+    def unjudged(self, count: int) -> Scores:
+        """Scores of so many samples of which none is finite."""
+        features = (
+            self.detector.clusters if isinstance(self.detector, PaperDetector) else self.detector
+        )
+        return Scores(
+            np.full(count, np.nan),
+            np.zeros(count, dtype=bool),
+            {name: np.full(count, np.nan) for name in features if name},
+            np.arange(count, dtype=np.int64),
         )
 
 
@@ -155,21 +171,21 @@ def anomalies(
     Raises
     ------
     UsageError
-        When shapes do not fit, or fewer than eight samples are finite.
+        When shapes do not fit, fewer than eight samples (or held ones) are finite, or an argument
+        cannot be.
     """
-    if not 0.0 <= threshold < 1.0:
-        raise UsageError(f"threshold must be from 0 to below 1 but got {threshold}")
+    # the ABC, which numbers of NumPy belong to as well
+    if not isinstance(threshold, Real) or not 0.0 <= threshold < 1.0:
+        raise UsageError(f"threshold must be a number from 0 to below 1 but got {threshold!r}")
+    if parity not in (False, True, "cosine", "raw"):
+        raise UsageError(f"parity must be True, False, 'cosine' or 'raw' but got {parity!r}")
     places, frames = _checked(getattr(movie, "positions", movie), logits)
     known = kind or getattr(getattr(movie, "heads", None), "kind", None)
     sort = kind_of(frames, None, known)
+    _enough(places, frames, "samples")
     finite = np.isfinite(places).all(axis=(0, 2))
     origin = middle_of(places[:, finite])
     series = series_of(places, frames, sort, origin)
-    if int(series.usable.sum()) < _FEWEST:
-        raise UsageError(
-            f"expected at least {_FEWEST} samples that are finite at all epochs "
-            f"but got {int(series.usable.sum())}"
-        )
     shape = (len(places), frames[0].shape[1])
     keys = content_keys(frames)[series.usable]
     if parity:
@@ -180,7 +196,7 @@ def anomalies(
         )
         judge = _Judge(paper, sort, origin, threshold, shape)
         return Anomalies(judge, judge.judged(series, _with_largest(clustered)))
-    calm = None if held is None else _held_rows(held, sort, origin)
+    calm = None if held is None else _held_rows(held, shape, sort, origin)
     detector, rated = {}, {}
     for name in (*series.rows, ""):
         detector[name], distances = _rarity(series.rows, name, keys, calm)
@@ -209,32 +225,64 @@ def _rated(rarity: Rarity, distances: Floats) -> Doubles:
 
 def _held_rows(
     held: tuple[ArrayLike, ArrayLike | Sequence[ArrayLike]],
+    shape: tuple[int, int],
     kind: Kind,
     origin: NDArray[np.float64],
 ) -> Mapping[str, Floats]:
-    places, frames = _checked(*held)
+    if not isinstance(held, tuple | list) or len(held) != 2:
+        raise UsageError(
+            "expected held as a pair (positions, logits) of ordinary samples that were not "
+            f"trained on but got {type(held).__name__}"
+        )
+    places, frames = _checked(*held, shape=shape)
+    _enough(places, frames, "held samples")
     return series_of(places, frames, kind, origin).rows
 
 
 def _checked(
-    positions: ArrayLike, logits: ArrayLike | Sequence[ArrayLike]
+    positions: ArrayLike,
+    logits: ArrayLike | Sequence[ArrayLike],
+    *,
+    shape: tuple[int, int] | None = None,
 ) -> tuple[Floats, list[NDArray[Any]]]:
-    places = np.asarray(positions, dtype=np.float32)
-    frames = listed(logits)
-    if (
-        places.ndim != 3
-        or places.shape[2] != 2
-        or places.shape[:2]
-        != (
-            len(frames),
-            len(frames[0]),
-        )
-    ):
+    """Positions and logits by epoch; ``shape`` is the (epochs, outputs) that they must have."""
+    places = numbers_of(positions, "positions")
+    try:
+        frames = listed(logits)
+    except UsageError:
+        raise
+    except (TypeError, ValueError):  # nothing to go through, or rows of unequal lengths
+        raise UsageError(
+            "expected logits as numbers of shape (epoch, sample, class) but got "
+            f"{type(logits).__name__}"
+        ) from None
+    if places.shape != (len(frames), len(frames[0]), 2) or not frames[0].shape[1]:
         raise UsageError(
             f"expected positions of shape (epoch, sample, 2) and logits of the same epochs and "
             f"samples, but got {places.shape} and {len(frames)} × {frames[0].shape}"
         )
+    if shape is not None and (len(places), frames[0].shape[1]) != shape:
+        raise UsageError(
+            f"expected positions and logits of {shape[0]} epochs and {shape[1]} outputs but got "
+            f"{len(places)} and {frames[0].shape[1]}"
+        )
     return places, frames
+
+
+def _finite(places: Floats, frames: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
+    """Which samples (n,) are finite at all epochs."""
+    usable = np.isfinite(places).all(axis=(0, 2))
+    for frame in frames:
+        usable &= np.isfinite(frame).all(axis=1)
+    return np.asarray(usable, dtype=bool)
+
+
+def _enough(places: Floats, frames: Sequence[NDArray[Any]], what: str) -> None:
+    count = int(_finite(places, frames).sum())
+    if count < _FEWEST:
+        raise UsageError(
+            f"expected at least {_FEWEST} {what} that are finite at all epochs but got {count}"
+        )
 
 
 def _with_largest(rated: dict[str, Floats]) -> dict[str, Doubles]:
