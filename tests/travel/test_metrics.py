@@ -210,6 +210,31 @@ def test_quality_of_a_movie(tmp_path: Path) -> None:
     assert found.to_dict()["by_epoch"]["motion_continuity"][0] is None
 
 
+@pytest.mark.parametrize(
+    ("epochs", "heads", "last"),
+    [
+        (8, HEADS, "early, middle, late: the first, middle and last epoch that has the measure"),
+        (6, (HEADS[0][:6], HEADS[1][:6]), "–: neighbouring epochs need 7 epochs"),
+        (
+            8,
+            None,
+            "–: borders need heads and at least k border points; predictions and confidence "
+            "need heads",
+        ),
+        (
+            1,
+            (HEADS[0][:1], HEADS[1][:1]),
+            "–: neighbouring epochs need 7 epochs; the ranking of epochs and motion need 3 that "
+            "differ; speed needs 2 epochs that differ",
+        ),
+    ],
+)
+def test_the_table_says_what_stands_for_no_number(epochs: int, heads: Any, last: str) -> None:
+    lines = str(travel.quality(travel.build(FRAMES[:epochs], LABELS, heads, "pca"), 5)).split("\n")
+    assert lines[-1] == last
+    assert ("–" in "".join(lines[:-1])) == (not last.startswith("early"))
+
+
 def test_kept_borders_are_of_their_heads(tmp_path: Path) -> None:
     other = (HEADS[0][:, ::-1] + RNG.normal(size=(8, 3, 6)), HEADS[1])
     for heads in (HEADS, other):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from trema import travel
-from trema.core.errors import NotFound, UsageError
+from trema.core.errors import MissingExtra, NotFound, UsageError
 from trema.travel.landscape import grid
 
 RNG = np.random.default_rng(0)
@@ -470,6 +471,24 @@ def test_two_finite_samples_of_an_epoch_are_laid_out(method: str, left: int) -> 
     if method != "timevis":
         longer = made.extended(few[1], (CENTRES, np.zeros(3)))
         assert np.isfinite(longer.positions[3, :left]).all()
+
+
+@pytest.mark.parametrize("method", ["trema", "pca", "dvi", "timevis"])
+def test_a_device_that_is_not_there_is_refused(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for device, words in (("tpu", "expected a device such as"), ("cuda", "torch sees no GPU")):
+        with pytest.raises(UsageError, match=words):
+            movie(method=method, device=device)
+
+
+def test_without_torch_there_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trema.travel.device", None)
+    assert len(movie(device="cpu").positions) == 4
+    with pytest.raises(MissingExtra, match="the device 'cuda' needs packages"):
+        movie(device="cuda")
 
 
 def test_timevis_needs_samples_of_all_epochs() -> None:

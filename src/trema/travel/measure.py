@@ -45,6 +45,20 @@ MEASURES = {
     "speed_correlation": "speed (Spearman)",
 }
 
+_THREE = "the ranking of epochs and motion need 3 that differ"
+_HEADS = "predictions and confidence need heads"
+#: Why a measure has no value at any epoch.
+_NEEDS = {
+    "boundary": "borders need heads and at least k border points",
+    "prediction": _HEADS,
+    "confidence": _HEADS,
+    "temporal_neighbours": f"neighbouring epochs need {metrics.TEMPORAL_K + 2} epochs",
+    "temporal_ranking": _THREE,
+    "motion_continuity": _THREE,
+    "motion_of_representations": _THREE,
+    "speed_correlation": "speed needs 2 epochs that differ",
+}
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -96,6 +110,10 @@ class Quality:
         for name, words in MEASURES.items():
             numbers = [*stages[name].values(), means[name]]
             lines.append(f"{words:34}" + "".join(f"{_short(number):>9}" for number in numbers))
+        lines.append("early, middle, late: the first, middle and last epoch that has the measure")
+        absent = [need for name, need in _NEEDS.items() if np.isnan(means[name])]
+        if absent:
+            lines.append("–: " + "; ".join(dict.fromkeys(absent)))
         return "\n".join(lines)
 
 

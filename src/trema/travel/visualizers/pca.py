@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trema.core.errors import MissingExtra
 from trema.travel.cache import Cache
 from trema.travel.frames import Frames
 from trema.travel.heads import Heads
@@ -57,7 +58,16 @@ def fit(
     report: Report,
     cache: Cache,
 ) -> PcaProjector:
-    """The projector; ``seed``, ``device`` and ``heads`` change nothing."""
+    """The projector; ``seed``, ``device`` and ``heads`` change nothing.
+
+    Raises
+    ------
+    UsageError
+        When there is no such device, as by the other methods.
+    MissingExtra
+        When the device is another than the CPU and torch is not installed.
+    """
+    _there(str(device))
     width = frames.width
     total = np.zeros((width, width))
     means = []
@@ -84,6 +94,16 @@ def restore(
 ) -> PcaProjector:
     """The projector of a kept state."""
     return PcaProjector(state["means"], state["axes"])
+
+
+def _there(device: str) -> None:
+    if device in ("auto", "cpu"):
+        return
+    try:
+        from trema.travel.device import device_of
+    except ImportError as error:
+        raise MissingExtra(f"the device {device!r}", "travel") from error
+    device_of(device)
 
 
 def _mean(frames: Frames, epoch: int) -> Floats:
