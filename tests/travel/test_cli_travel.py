@@ -150,7 +150,7 @@ def test_suggestions_are_answered_kept_and_undone(
     assert {row["sample"] for row in first["samples"]} == {40, 70}  # the wrong labels
     assert all("margin" in row["reason"] or "label" in row["reason"] for row in first["samples"])
     out = trema(capsys, "suggest", "--method", "pca", "--accept", "40,70", "--reject", "0-20")
-    assert "2 accepted, 3 rejected in 1 rounds" in out
+    assert "2 accepted, 3 rejected in 1 round\n" in out
     later = json.loads(trema(capsys, "suggest", "--method", "pca", "--json"))
     shown = {row["sample"] for row in later["samples"]}
     assert not shown & {0, 10, 20, 40, 70}
@@ -332,13 +332,33 @@ def test_loop_on_the_terminal(
     out = trema(capsys, "suggest", "--method", "pca", "--count", "4")
     assert "0 accepted, 0 rejected in 0 rounds" in out
     assert "there is no sample 999999" in out
-    assert "2 accepted, 0 rejected in 1 rounds" in out
+    assert "2 accepted, 0 rejected in 1 round\n" in out
     assert "2 accepted, 4 rejected in 2 rounds" in out
     kept = json.loads((run / "sessions" / "train" / "default.json").read_text())
     assert kept["rounds"][0]["accepted"] == [4, 7]
     assert len(kept["rounds"][0]["ignored"]) == 2
     assert kept["rounds"][-1]["accepted"] == [0]
     assert "kept in" in out
+
+
+def test_undo_takes_back_what_is_not_sent_first(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = "a 0-20\nr 10\nundo\na 30-10\na\n\na 500\n\nundo\nundo\nundo\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    out = trema(capsys, "suggest", "--method", "pca", "--count", "4")
+    said = re.findall(r"^  ((?:not sent|taken back|the range|there is).*)$", out, re.M)
+    assert said == [
+        "not sent yet: 3 accepted",
+        "not sent yet: 2 accepted, 1 rejected",
+        "taken back, never sent: 2 accepted, 1 rejected",
+        "the range 30-10 runs backwards: give 10-30",
+        "not sent yet: nothing",
+        "not sent yet: 1 accepted",
+        "there is no feedback to undo",
+    ]
+    kept = json.loads((run / "sessions" / "train" / "default.json").read_text())
+    assert kept["rounds"] == []
 
 
 @pytest.mark.parametrize("suffix", ["csv", "npz"])

@@ -19,7 +19,7 @@ from trema.travel.recommend import Session, suggest
 _HELP = """  a 3 7 12-15   accept these samples (or: a all, or: a FILE)
   r 4 9         reject these samples
   Enter         send the answers; the rest is left without one, and the next come
-  undo          take the last round back
+  undo          take back what is not sent yet, or else the last round
   q             end; everything is kept"""
 
 
@@ -68,6 +68,17 @@ class Round:
                 other.remove(place)
             if place not in ours:
                 ours.append(place)
+
+    @property
+    def pending(self) -> str:
+        """The answers that are not sent yet, in words; empty when there are none."""
+        told = [(len(self.accepted), "accepted"), (len(self.rejected), "rejected")]
+        return ", ".join(f"{count} {what}" for count, what in told if count)
+
+    def take_back(self) -> None:
+        """Forget the answers that are not sent yet."""
+        self.accepted.clear()
+        self.rejected.clear()
 
     def send(self) -> None:
         """Teach the session; what was shown and not answered is left alone from now on."""
@@ -146,10 +157,10 @@ def _hint_at_labels(opened: Opened) -> None:
 
 def show(now: Round) -> None:
     """Print a round."""
-    search = now.session
+    search, rounds = now.session, len(now.session.rounds)
     print(
         f"{search.intention}: {len(search.accepted)} accepted, {len(search.rejected)} rejected "
-        f"in {len(search.rounds)} rounds"
+        f"in {rounds} {'round' if rounds == 1 else 'rounds'}"
     )
     for row in now.rows():
         print(f"  {line(row)}: {harmless(row['reason'])}")
@@ -165,14 +176,16 @@ def ask(opened: Opened, search: Session, path: Path, count: int) -> None:
     while now.places:
         word, _, rest = _read().partition(" ")
         try:
-            if word in ("a", "accept"):
-                now.answer(True, rest)
-                continue
-            if word in ("r", "reject"):
-                now.answer(False, rest)
+            if word in ("a", "accept", "r", "reject"):
+                now.answer(word[0] == "a", rest)
+                print(f"  not sent yet: {now.pending or 'nothing'}")
                 continue
             if word in ("q", "quit"):
                 break
+            if word == "undo" and now.pending:
+                print(f"  taken back, never sent: {now.pending}")
+                now.take_back()
+                continue
             if word == "undo":
                 search.undo()
             elif word == "":
@@ -222,6 +235,8 @@ def places_of(opened: Opened, words: str) -> list[int]:
         if match is None:
             raise UsageError(f"expected numbers of samples but got {part!r}")
         first, last = int(match[2]), int(match[3] or match[2])
+        if first > last:
+            raise UsageError(f"the range {part} runs backwards: give {last}-{first}")
         inside = (opened.indices >= first) & (opened.indices <= last)
         if match[1]:
             names = opened.splits if opened.splits is not None else np.array([opened.split])
