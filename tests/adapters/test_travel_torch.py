@@ -116,7 +116,7 @@ def test_each_epoch_is_recorded_and_the_training_is_the_same_bit_for_bit() -> No
     np.testing.assert_array_equal(read.representations("test")[1], read.representations()[1][:50])
     accuracy = [(logits.argmax(1) == labels).mean() for logits in read.logits()]
     assert accuracy[-1] > accuracy[0]
-    assert "3 frames recorded" in notes(document)
+    assert "3 frames recorded, " in notes(document)
     assert "trema travel suggest" in notes(document)
     assert read.seconds > 0
 
@@ -450,6 +450,7 @@ def test_diverged_weights_are_counted_not_fatal() -> None:
     assert document is not None
     read = recorded(document)
     assert read.nonfinite() == {1: 64}
+    assert "2 frames recorded (up to 64 samples not finite in 1 of them)" in notes(document)
     assert read.broken() == [1]
 
 

@@ -35,7 +35,8 @@ GIVEN = LABELS.copy()
 GIVEN[[4, 7]] = (GIVEN[[4, 7]] + 1) % 3
 
 
-def record(folder: Path, epochs: range, *, broken: bool = False) -> None:
+def record(folder: Path, epochs: range, *, broken: bool = False, lost: int = 0) -> None:
+    """``broken``: the last epoch is; ``lost``: so many samples are not finite in the last two."""
     recorder = Recorder(
         folder,
         {"train": Samples(INDICES, GIVEN), "test": Samples(np.arange(30), LABELS[:30])},
@@ -51,6 +52,8 @@ def record(folder: Path, epochs: range, *, broken: bool = False) -> None:
         head = Head.of(CENTRES * (epoch + 1) / 3, None)
         if broken and epoch == epochs[-1]:
             x = x * np.nan
+        if epoch in epochs[-2:]:
+            x[:lost] = np.nan
         frames = {}
         for name, part in (("train", x), ("test", x[:30] + 0.1)):
             frames[name] = Frame(Rows(len(part)), Rows(len(part)))
@@ -97,6 +100,16 @@ def test_a_movie_is_built_once_and_kept(run: Path, capsys: pytest.CaptureFixture
     trema(capsys, "build", "digits", "--method", "pca", "--split", "test")
     assert travel.load(run / "movies" / "pca-test").positions.shape == (5, 30, 2)
     assert "pca: 5 epochs" in trema(capsys, "build", str(run), "--method", "pca")
+
+
+def test_samples_without_a_place_are_counted_with_their_epochs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(tmp_path, range(4), lost=3)
+    out = trema(capsys, "build", str(tmp_path), "--method", "pca")
+    assert "not finite and without a place: 3 samples, in 2 epochs" in out
+    about = json.loads(trema(capsys, "build", str(tmp_path), "--method", "pca", "--json"))
+    assert about["excluded"] == 6
 
 
 def test_new_epochs_are_added_and_leave_the_others(

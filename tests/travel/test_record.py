@@ -180,6 +180,7 @@ def test_nonfinite_samples_are_counted_by_frame(tmp_path: Path) -> None:
     read = travel.open_recording(tmp_path)
     assert read.nonfinite() == {1: 2}
     assert read.nonfinite("unlabelled") == {}
+    assert made.nonfinite == {1: 2}
     about = json.loads((tmp_path / "recording.json").read_text())
     assert about["frames"]["1"]["nonfinite"]["train"]["samples"] == [7, 9]
     assert read.broken() == []
@@ -305,7 +306,13 @@ def test_budget_too_small_for_two_frames_is_refused(tmp_path: Path) -> None:
 
 def test_size_is_told_in_advance(tmp_path: Path) -> None:
     made = recorder(tmp_path)
+    assert made.announcement().endswith(
+        f"{made.frame_bytes} bytes an epoch, beyond 4.3 GB in all epochs are thinned out"
+    )
+    stepwise = recorder(tmp_path / "steps", schedule=5).announcement()
+    assert stepwise.endswith("a frame, beyond 4.3 GB in all frames are thinned out")
     line = made.announcement(20)
+    assert line.endswith("for 20 of them")
     assert "40 train, 3 unlabelled samples × 6 numbers at `fc`" in line
     assert "\n" not in line
     before = made.frame_bytes

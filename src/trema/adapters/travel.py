@@ -79,9 +79,14 @@ class Following:
             self._guarded(lambda: self._record(self._ended))
         recorder = self._recorder
         if recorder is not None and recorder.recorded and not self._over:
-            count = len(recorder.recorded)
+            count, bad = len(recorder.recorded), recorder.nonfinite
+            lost = ""
+            if bad:
+                most = max(bad.values())
+                samples = "sample" if most == 1 else "samples"
+                lost = f" (up to {most:,} {samples} not finite in {len(bad)} of them)"
             self._session.notes.append(
-                f"time travel: {count} {'frame' if count == 1 else 'frames'} recorded, "
+                f"time travel: {count} {'frame' if count == 1 else 'frames'} recorded{lost}, "
                 f"{recorder.seconds:.1f} s of forward passes beside the training; "
                 "trema travel suggest says which samples to look at"
             )

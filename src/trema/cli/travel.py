@@ -194,7 +194,7 @@ def build_movie(
     opened = open_movie(wanted, device=device, options=options, anew=anew)
     movie, recording = opened.movie, opened.recording
     epochs, samples, _ = movie.positions.shape
-    lost = len(movie.excluded)
+    lost = movie.excluded
     if as_json:
         about = {
             "method": movie.method,
@@ -202,7 +202,7 @@ def build_movie(
             "epochs": movie.epochs,
             "unit": recording.unit,
             "samples": samples,
-            "excluded": lost,
+            "excluded": len(lost),
             "folder": str(opened.folder),
         }
         print(dumps(about, indent=2))
@@ -212,7 +212,11 @@ def build_movie(
         f"in {harmless(opened.folder)}"
     )
     if lost:
-        print(f"{lost:,} representations are not finite and have no place")
+        many, when = len({one.sample for one in lost}), len({one.epoch for one in lost})
+        print(
+            f"not finite and without a place: {many:,} {'sample' if many == 1 else 'samples'}, in "
+            f"{when:,} {recording.unit}{'' if when == 1 else 's'}"
+        )
 
 
 def measure_movie(

@@ -144,14 +144,14 @@ class Recorder:
         """What will be on the disk, in a line; ``planned`` frames when that is known."""
         sizes = ", ".join(f"{n:,} {name}" for name, n in self._about["splits"].items())
         room = self.options.budget // self.frame_bytes
-        unit = self.schedule.unit
+        by_epoch = self.schedule.unit == "epoch"
+        per, units = ("an epoch", "epochs") if by_epoch else ("a frame", "frames")
         if planned is None:
-            whole = f"at most {told(self.options.budget)}"
+            whole = f"beyond {told(self.options.budget)} in all {units} are thinned out"
         elif planned <= room:
             whole = f"{told(planned * self.frame_bytes)} for {planned} of them"
         else:
             whole = f"thinned to {room} of {planned} frames in {told(self.options.budget)}"
-        per = "an epoch" if unit == "epoch" else "a frame"
         read = "; labels −1 and 1 are read as classes 0 and 1" if self._about["signed"] else ""
         if self._later is not None:
             read += f"; the head is {called(self._about['layer'])} as named, not `{self._later}`, "
@@ -165,6 +165,16 @@ class Recorder:
     def recorded(self) -> list[int]:
         """Numbers of the frames that are on the disk."""
         return [self._numbers[at] for at in self._kept]
+
+    @property
+    def nonfinite(self) -> dict[int, int]:
+        """How many samples of all splits are not finite, by number of the frames that have such."""
+        frames = self._about["frames"]
+        counts = {
+            number: sum(bad["count"] for bad in frames[str(number)]["nonfinite"].values())
+            for number in self.recorded
+        }
+        return {number: count for number, count in counts.items() if count}
 
     def next_number(self, wanted: int) -> int:
         """The number of a new frame: a second training in the same run goes on counting."""
