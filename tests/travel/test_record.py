@@ -307,10 +307,10 @@ def test_budget_too_small_for_two_frames_is_refused(tmp_path: Path) -> None:
 def test_size_is_told_in_advance(tmp_path: Path) -> None:
     made = recorder(tmp_path)
     assert made.announcement().endswith(
-        f"{made.frame_bytes} bytes an epoch, beyond 4.3 GB in all epochs are thinned out"
+        f"{made.frame_bytes} bytes an epoch, epochs are thinned out beyond 4.3 GB"
     )
     stepwise = recorder(tmp_path / "steps", schedule=5).announcement()
-    assert stepwise.endswith("a frame, beyond 4.3 GB in all frames are thinned out")
+    assert stepwise.endswith("a frame, frames are thinned out beyond 4.3 GB")
     line = made.announcement(20)
     assert line.endswith("for 20 of them")
     assert "40 train, 3 unlabelled samples × 6 numbers at `fc`" in line

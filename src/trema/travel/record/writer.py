@@ -147,7 +147,7 @@ class Recorder:
         by_epoch = self.schedule.unit == "epoch"
         per, units = ("an epoch", "epochs") if by_epoch else ("a frame", "frames")
         if planned is None:
-            whole = f"beyond {told(self.options.budget)} in all {units} are thinned out"
+            whole = f"{units} are thinned out beyond {told(self.options.budget)}"
         elif planned <= room:
             whole = f"{told(planned * self.frame_bytes)} for {planned} of them"
         else:
