@@ -398,6 +398,26 @@ def test_export(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], s
     assert float(rows[5]["y_3"]) == pytest.approx(float(positions[3, 5, 1]), rel=1e-5)
 
 
+def test_export_tells_epochs_by_their_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = create_run(Path(os.environ["TREMA_DIR"]), "sparse")
+    record(made.path / "travel", range(0, 12, 4))
+    trema(capsys, "export", "sparse", "--method", "pca", "-o", str(tmp_path / "m.csv"))
+    with (tmp_path / "m.csv").open(encoding="utf-8", newline="") as file:
+        told = [float(row["learned"]) for row in csv.DictReader(file)]
+    recording = travel.open_recording(made.path)
+    places = [travel.open_recording(made.path).logits()[at].argmax(axis=1) for at in range(3)]
+    for sample, learned in enumerate(told):
+        right = [
+            epoch
+            for epoch, said in zip((0, 4, 8), places, strict=True)
+            if said[sample] == recording.labels()[sample]
+        ]
+        assert learned == right[0] if right else np.isnan(learned)
+    assert {0.0, 4.0} < set(told)
+
+
 def test_epochs_that_diverged_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     made = create_run(Path(os.environ["TREMA_DIR"]), "diverged")
     record(made.path / "travel", range(4), broken=True)
@@ -449,6 +469,7 @@ def test_several_labels_are_told_by_number(
     with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["labels_1"]) for row in rows] == labels[:, 1].tolist()
+    assert [int(row["predicted_1"]) for row in rows] == labels[:, 1].tolist()
 
 
 def test_mistakes_are_one_sentence(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,7 @@ def test_known_answers() -> None:
 
 
 def test_series_by_epoch() -> None:
-    """Rows without a label, and rows that are not finite, have none."""
+    """Rows without a label have none, rows that are not finite at an epoch none of that epoch."""
     found = travel.features(PLACES, LOGITS, LABELS)
     np.testing.assert_allclose(found.series["margin"], [[2, 1, -3], [-1, 3, -4], [4, 2, -6]])
     losses = [[cross_entropy(LOGITS[e, n], LABELS[n]) for n in range(3)] for e in range(3)]
@@ -64,7 +64,8 @@ def test_series_by_epoch() -> None:
     logits[1, 2] = np.nan
     some = travel.features(PLACES, logits, [0, -1, 1]).series
     for values in some.values():
-        np.testing.assert_array_equal(np.isnan(values), [[False, True, True]] * 3)
+        expected = [[False, True, False], [False, True, True], [False, True, False]]
+        np.testing.assert_array_equal(np.isnan(values), expected)
     assert travel.features(PLACES, LOGITS).series == {}
 
 
@@ -236,3 +237,18 @@ def test_keys_are_equal_for_copies_only() -> None:
 def test_bad_input_is_one_sentence(places: Any, logits: Any, labels: Any, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         travel.features(places, logits, labels)
+
+
+def test_a_sample_that_is_not_finite_at_one_epoch_has_no_figures_but_its_series() -> None:
+    draw = np.random.default_rng(0)
+    logits = draw.normal(size=(4, 30, 3)).astype(np.float32)
+    places = draw.normal(size=(4, 30, 2)).astype(np.float32)
+    logits[2, 7, 1] = np.nan
+    found = travel.features(places, logits, np.arange(30) % 3)
+    others = np.arange(30) != 7
+    for name, values in found.scalars.items():
+        assert np.isnan(values[7]), name
+        assert np.isfinite(values[others]).all(), name
+    for values in (found.confidence, found.series["loss"], found.series["margin"]):
+        assert np.isnan(values[:, 7]).tolist() == [False, False, True, False]
+    assert not found.usable[7]

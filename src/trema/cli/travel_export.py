@@ -42,9 +42,11 @@ def export_movie(wanted: Wanted, output: Path, *, neighbours: bool) -> None:
     series = {"confidence": found.confidence, **found.series}
     arrays: dict[str, NDArray[Any]] = {
         "indices": opened.indices,
-        "predicted": found.predicted,
+        "predicted": _predicted(opened),
         **{name: np.asarray(values) for name, values in found.scalars.items()},
     }
+    if "learned" in arrays:
+        arrays["learned"] = _numbered(arrays["learned"], opened.movie.epochs)
     if opened.splits is not None:
         arrays["split"] = opened.splits
     if opened.labels is not None:
@@ -62,6 +64,23 @@ def export_movie(wanted: Wanted, output: Path, *, neighbours: bool) -> None:
     else:
         write_whole(output, _rows(opened, arrays, series))
     print(f"written to {harmless(output)}")
+
+
+def _predicted(opened: Opened) -> NDArray[np.int64]:
+    """What was predicted last: the class (sample,), or 0 and 1 by label (sample, label) of several;
+    −1 where a logit is not finite."""
+    last = np.asarray(opened.logits[-1], dtype=np.float32)
+    several = opened.recording.kind == "multilabel"
+    found = (last > 0).astype(np.int64) if several else opened.predictions.copy()
+    found[~np.isfinite(last).reshape(len(last), -1).all(axis=1)] = -1
+    return found
+
+
+def _numbered(learned: NDArray[Any], epochs: list[int]) -> NDArray[np.float32]:
+    """The numbers of the epochs that samples were learned at; NaN for those that never were."""
+    numbers = np.array([*epochs, np.nan], dtype=np.float32)  # one more: at none of them
+    known = np.isfinite(learned)
+    return np.where(known, numbers[np.where(known, learned, 0).astype(int)], np.float32(np.nan))
 
 
 def _rows(

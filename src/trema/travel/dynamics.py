@@ -31,7 +31,7 @@ class Dynamics:
         ``jolt`` (mean length of the acceleration), in units of the canvas. Of the neighbours
         in representation space: ``other_label``, ``other_label_last``, ``other_prediction``
         (shares from 0 to 1; see ``companions.Companions``). What needs labels or
-        representations is absent without them.
+        representations is absent without them. NaN for samples that are not ``usable``.
     labels : (N,) int64, −1 for none, (N, label) for multilabel; None without any
     predicted, runner_up : (N,) int64, best and second class at the last epoch
     common : (N,) int64, what most neighbours carry; None without representations
@@ -119,6 +119,8 @@ def features(
         raise UsageError(
             f"expected positions of shape (epoch, sample, 2) but got {positions.shape}"
         )
+    if logits is None:
+        raise UsageError("expected logits of shape (epoch, sample, class) but got None")
     frames = listed(logits)
     if (len(frames), len(frames[0])) != positions.shape[:2]:
         raise UsageError(
@@ -144,6 +146,10 @@ def features(
             scalars["other_label_last"] = near.other_label_last
         if near.by_epoch is not None:
             found.series["other_label"] = near.by_epoch
+    usable = found.finite & np.isfinite(positions).all(axis=(0, 2))
+    scalars = {
+        name: np.where(usable, values, np.float32(np.nan)) for name, values in scalars.items()
+    }
     return Dynamics(
         positions,
         found.confidence,
@@ -152,7 +158,7 @@ def features(
         found.predicted,
         found.runner_up,
         common,
-        found.finite & np.isfinite(positions).all(axis=(0, 2)),
+        usable,
         keys,
         sort,
         found.series,

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from trema.travel.device import in_order
 
-#: Points up to which all pairs are summed, which is exact and as fast.
-_PAIRS = 1500
+#: Points up to which all pairs are summed, which is exact and as fast: on one thread 3.5 ms against
+#: 4.9 on the grid at 500 points, 80 against 13 at 1,500.
+_PAIRS = 500
 
 #: Nodes of the grid on a side, as many as the width of the canvas needs (sizes that Fourier
 #: transforms are fast at), and the distance between nodes: the kernel is one unit wide, and cubic

@@ -26,14 +26,14 @@ _VALUES = 4_000_000
 class Learning:
     """Series and scalar features of N samples over E epochs.
 
-    confidence : (E, N) float32, as ``heads.confidence`` gives it
+    confidence : (E, N) float32, as ``heads.confidence`` gives it; NaN where a logit is not finite
     series : ``loss`` and ``margin``, each (E, N) float32, what their scalars are of, with NaN for
-        samples without a label; empty when no sample has one
+        samples without a label and where a logit is not finite; empty when no sample has a label
     predicted : (N,) int64, the prediction at the last epoch
     runner_up : (N,) int64, the second class at the last epoch; the prediction itself where
         there is none (sigmoid, multilabel)
     scalars : by name, each (N,) float32. Those that need a label are absent when no sample has
-        one, and NaN for the samples that have none.
+        one, and NaN for the samples that have none. All are NaN for samples that are not finite.
     finite : (N,) bool, whether all logits of the sample are finite
     """
 
@@ -142,7 +142,8 @@ def learning(
     one; averaged over epochs it is AUM, Pleiss et al. 2020; signed logits with a sigmoid, the
     least of the labels with multilabel), ``loss_last``, ``loss_mean``, ``loss_variance``
     (cross-entropy in nats), ``forgetting`` (right at one epoch, wrong at the next, Toneva et
-    al. 2019), ``learned`` (first epoch that was right; the number of epochs when none was),
+    al. 2019), ``learned`` (first epoch that was right, counted from 0 in the order of the frames,
+    whatever their numbers; how many frames there are when none was),
     ``wrong`` (share of epochs that were wrong), ``belief_mean`` (mean of exp(−loss): the
     confidence axis of dataset cartography, Swayamdipta et al. 2020).
     """
@@ -160,6 +161,7 @@ def learning(
         block, clean = _block(frames, part, given, kind, series)
         predicted[part], runner_up[part], finite[part] = block.predicted, block.runner_up, clean
         for name, values in block.scalars().items():
+            values = np.where(clean, values, np.nan)
             kept.setdefault(name, np.empty(samples, dtype=np.float32))[part] = values
     return Learning(series.pop("confidence"), series, predicted, runner_up, kept, finite)
 
@@ -185,10 +187,12 @@ def _block(
         if look.loss is not None and look.margin is not None:
             series["loss"][epoch, part] = look.loss
             series["margin"][epoch, part] = look.margin
+        for values in series.values():
+            values[epoch, part][bad] = np.nan
         course.add(epoch, look)
-    known = True if labels is None else _known(labels)
     for name, values in series.items():
-        values[:, part][:, ~clean if name == "confidence" else ~(clean & known)] = np.nan
+        if name != "confidence" and labels is not None:
+            values[:, part][:, ~_known(labels)] = np.nan
     return course, clean
 
 
