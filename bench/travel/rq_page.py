@@ -42,9 +42,10 @@ intentions and how long they are trusted were chosen on other networks than thes
 data sets, seed 0. Nothing was changed after the runs below, but the pictures are the same, so read
 the figures as those of a tuning half.
 
-Where labels are wrong at random, AUM is nearly perfect in the first rounds and Trema up to 0.6 % behind
-it. Beginning with 0.9 on the average margin (half of it now) would make that up on these runs; it was
-not taken, as it found 7 instead of 9 of the first 10 in made-up movements with much noise.
+Where labels are wrong at random, AUM is nearly perfect in the first rounds and Trema up to 0.6 %
+behind it. Beginning with 0.9 on the average margin (half of it now) would make that up on these
+runs; it was not taken, as it found 7 instead of 9 of the first 10 in made-up movements with much
+noise.
 
 The paper's detector as its text has it is given k = 30 clusters of every feature. Left at the
 threshold of the library it found 6 of locations and a single one of confidences, which spoke for

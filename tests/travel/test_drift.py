@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from trema import travel
 from trema.travel.drift import FAR, FARTHER, RANGE, Drift, drift_of, one_more
 from trema.travel.frames import Frames
 
@@ -110,3 +111,18 @@ def test_a_collapsed_epoch_bends_no_other() -> None:
     drift = drift_of(Frames(rows), layouts)
     assert drift.power == 1.0
     assert np.abs(drift.put(layouts[1], 1)).max() < 20
+
+
+def test_one_huge_sample_at_one_epoch_leaves_the_canvas_to_the_others() -> None:
+    draw = np.random.default_rng(3)
+    rows = draw.normal(size=(5, 120, 8)).cumsum(axis=0).astype(np.float32)
+    plain = travel.build(rows, method="trema").positions
+    others = np.arange(120) != 7
+    for times in (100, 10_000):
+        odd = rows.copy()
+        odd[2, 7] *= times
+        found = travel.build(odd, method="trema").positions
+        for epoch in range(5):
+            ratio = found[epoch, others].std() / plain[epoch, others].std()
+            assert 0.7 < ratio < 1.5
+        assert np.abs(found[:, others]).max() < 2 * np.abs(plain).max()
