@@ -92,6 +92,7 @@ def aligned(run: Any, clock: Clock) -> Any:
 def measure(folder: Path, method: str, run: Any, truth: Path) -> None:
     """Measure the movie by its own and by unseen samples."""
     from trema import travel
+    from trema.travel.measure import qualities
 
     if method == "aligned":
         from trema.travel.frames import Frames
@@ -100,12 +101,12 @@ def measure(folder: Path, method: str, run: Any, truth: Path) -> None:
         movie = travel.Movie(positions, None, method=method, seed=0, frames=Frames(run.train))
     else:
         movie = travel.load(folder / "movie", run.train, run.heads)
-    result: dict[str, Any] = {}
-    for k in KS:
-        result[f"train-{k}"] = travel.quality(movie, k, folder=truth).to_dict()
-        if method != "aligned":
-            unseen = travel.quality(movie, k, unseen=run.test, folder=truth)
-            result[f"test-{k}"] = unseen.to_dict()
+    asked = {"train": None} if method == "aligned" else {"train": None, "test": run.test}
+    result = {
+        f"{part}-{k}": found.to_dict()
+        for part, unseen in asked.items()
+        for k, found in qualities(movie, KS, unseen=unseen, folder=truth).items()
+    }
     (folder / "quality.json").write_text(json.dumps(result), encoding="utf-8")
 
 

@@ -16,6 +16,7 @@ from trema.core.errors import UsageError
 from trema.travel import metrics
 from trema.travel.boundary import border_points
 from trema.travel.heads import LinearHeads
+from trema.travel.measure import qualities
 from trema.travel.nearest import nearest, overlap
 
 RNG = np.random.default_rng(3)
@@ -241,6 +242,22 @@ def test_kept_borders_are_of_their_heads(tmp_path: Path) -> None:
         movie = travel.build(FRAMES, LABELS, heads, method="pca")
         kept, anew = travel.quality(movie, 5, folder=tmp_path), travel.quality(movie, 5)
         np.testing.assert_array_equal(kept.by_epoch["boundary"], anew.by_epoch["boundary"])
+
+
+def test_several_k_measured_at_once_are_those_measured_apart() -> None:
+    draw = np.random.default_rng(5)
+    rows = draw.normal(size=(3, 90, 5)).cumsum(axis=0).astype(np.float32)
+    heads = (draw.normal(size=(3, 3, 5)).astype(np.float32), np.zeros((3, 3), np.float32))
+    movie = travel.build(rows, heads=heads, method="pca")
+    for unseen in (None, rows[:, :40] + 0.1):
+        together = qualities(movie, (4, 10), unseen=unseen)
+        assert list(together) == [4, 10]
+        for k, found in together.items():
+            alone = travel.quality(movie, k, unseen=unseen)
+            assert (found.k, found.unseen, found.queries) == (k, alone.unseen, alone.queries)
+            for name, values in alone.by_epoch.items():  # ties may fall otherwise
+                np.testing.assert_allclose(found.by_epoch[name], values, atol=0.03)
+        assert together[4].mean()["neighbours"] < together[10].mean()["neighbours"]
 
 
 def test_quality_of_unseen_samples() -> None:

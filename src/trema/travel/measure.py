@@ -146,9 +146,27 @@ def quality(
     UsageError
         When the movie was loaded without its representations, or ``k`` exceeds the samples.
     """
+    found = qualities(
+        movie, (k,), queries=queries, unseen=unseen, seed=seed, folder=folder, progress=progress
+    )
+    return next(iter(found.values()))
+
+
+def qualities(
+    movie: Movie,
+    ks: Sequence[int],
+    *,
+    queries: int = QUERIES,
+    unseen: ArrayLike | Sequence[ArrayLike] | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    progress: bool | Callable[[str, float], None] = False,
+) -> dict[int, Quality]:
+    """:func:`quality` of several ``k``, for which the samples are laid on the canvas once."""
     if movie.frames is None:
         raise UsageError("a movie loaded without its representations cannot be measured")
-    k, queries, seed = whole_of(k, "k"), whole_of(queries, "queries"), seed_of(seed)
+    ks = [whole_of(k, "k") for k in ks]
+    queries, seed = whole_of(queries, "queries"), seed_of(seed)
     if queries < 1:
         raise UsageError(f"queries must be at least 1 but got {queries}")
     frames = movie.frames
@@ -159,11 +177,13 @@ def quality(
             f"({len(asked)}, {asked.samples}, {asked.width})"
         )
     which = _draw(asked, queries, seed)
-    if k < 1 or k >= min(int(kept.sum()) for kept in frames.finite):
-        raise UsageError(f"k must be from 1 to less than {frames.samples} samples but got {k}")
+    fewest = min(int(kept.sum()) for kept in frames.finite)
+    for k in ks:
+        if not 1 <= k < fewest:
+            raise UsageError(f"k must be from 1 to less than {frames.samples} samples but got {k}")
     key = key_of("truth", seed, frames.samples, which, *_rows(frames), *_rows(asked))
-    truth = _Truth(movie, asked, which, unseen is None, Cache(_path(folder), key), seed, k)
-    by_epoch = {name: np.full(len(frames), np.nan) for name in MEASURES}
+    truth = _Truth(movie, asked, which, unseen is None, Cache(_path(folder), key), seed, max(ks))
+    by_epoch = {k: {name: np.full(len(frames), np.nan) for name in MEASURES} for k in ks}
     laid = []
     with reporter(progress) as report:
         report("looking for neighbours", 0.0)
@@ -173,15 +193,19 @@ def quality(
             places = movie.project(rows, epoch) if unseen is not None else None
             places = movie.positions[epoch][which] if places is None else places
             laid.append(places)
-            for name, value in _at_epoch(movie, truth, seen, epoch, rows, places, k).items():
-                by_epoch[name][epoch] = value
+            for k, values in _at_epoch(movie, truth, seen, epoch, rows, places, ks).items():
+                for name, value in values.items():
+                    by_epoch[k][name][epoch] = value
     far, near = truth.distances(), metrics.temporal_distances(np.stack(laid))
-    by_epoch["temporal_neighbours"] = metrics.temporal_neighbour_preservation(far, near)
-    by_epoch["temporal_ranking"] = metrics.temporal_ranking(far, near)
-    by_epoch["motion_continuity"] = metrics.motion_continuity(near)
-    by_epoch["motion_of_representations"] = metrics.motion_continuity(far)
-    by_epoch["speed_correlation"] = metrics.speed_correlation(far, near)
-    return Quality(movie.method, k, len(which), unseen is not None, movie.epochs, by_epoch)
+    over_time = {
+        "temporal_neighbours": metrics.temporal_neighbour_preservation(far, near),
+        "temporal_ranking": metrics.temporal_ranking(far, near),
+        "motion_continuity": metrics.motion_continuity(near),
+        "motion_of_representations": metrics.motion_continuity(far),
+        "speed_correlation": metrics.speed_correlation(far, near),
+    }
+    about = (len(which), unseen is not None, movie.epochs)
+    return {k: Quality(movie.method, k, *about, {**by_epoch[k], **over_time}) for k in ks}
 
 
 def _at_epoch(
@@ -191,22 +215,28 @@ def _at_epoch(
     epoch: int,
     rows: Floats,
     places: Floats,
-    k: int,
-) -> dict[str, float]:
+    ks: Sequence[int],
+) -> dict[int, dict[str, float]]:
+    """What one epoch has of each ``k``."""
+    most = max(ks)
+    near = truth.laid(epoch, places, most)  # nearest first, so that fewer are its beginning
     result = {
-        "neighbours": float(overlap(seen["near"][:, :k], truth.laid(epoch, places, k)).mean())
+        k: {"neighbours": float(overlap(seen["near"][:, :k], near[:, :k]).mean())} for k in ks
     }
     if movie.heads is None:
         return result
     border, close = seen["border"], seen["close"]
-    if len(border) >= k:
-        found = nearest(places, movie.project(border, epoch), k)
-        result["boundary"] = float(overlap(close[:, :k], found).mean())
+    if len(border) >= min(ks):
+        found = nearest(places, movie.project(border, epoch), min(most, len(border)))
+        for k in ks:
+            if len(border) >= k:
+                result[k]["boundary"] = float(overlap(close[:, :k], found[:, :k]).mean())
     before = movie.heads.logits(rows, epoch)
     after = movie.heads.logits(movie.invert(places, epoch), epoch)
     kind = movie.heads.kind
-    result["prediction"] = metrics.prediction_preservation(before, after, kind)
-    result["confidence"] = metrics.confidence_difference(before, after, kind)
+    for values in result.values():
+        values["prediction"] = metrics.prediction_preservation(before, after, kind)
+        values["confidence"] = metrics.confidence_difference(before, after, kind)
     return result
 
 
