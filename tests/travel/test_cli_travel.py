@@ -306,6 +306,35 @@ def test_another_split_is_judged_as_unseen(run: Path, capsys: pytest.CaptureFixt
     assert "does not hold but train is in it" in told
 
 
+def test_unseen_samples_are_calibrated_by_held_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Test and validation lie farther out than the training: only by the latter are few flagged."""
+    samples = {name: Samples(np.arange(120), LABELS) for name in ("train", "test", "validation")}
+    folder = tmp_path / "held" / "travel"
+    recorder = Recorder(
+        folder, samples, layer="fc", kind="softmax", width=6, outputs=3, options=RecordOptions()
+    )
+    for epoch in range(4):
+        frames = {}
+        for at, name in enumerate(samples):
+            draw = np.random.default_rng([epoch, at])
+            x = draw.normal(size=(120, 6)) * (0.4 if name == "train" else 1.2) + CENTRES[LABELS]
+            frames[name] = Frame(Rows(120), Rows(120))
+            frames[name].representations.add(x)
+            frames[name].logits.add(x @ CENTRES.T)
+        recorder.add(epoch, frames, Head.of(CENTRES, None), 0.0)
+    asked = ("anomalies", str(folder), "--method", "pca", "--json", "--unseen", "test")
+    plain = json.loads(trema(capsys, *asked))
+    calm = json.loads(trema(capsys, *asked, "--held", "validation"))
+    assert calm["split"] == "test"
+    assert len(calm["flagged"]) <= 10 < 30 < len(plain["flagged"])
+    assert "expected --held with --unseen" in refused(
+        capsys, "anomalies", str(folder), "--held", "test"
+    )
+    assert "leave out --held" in refused(capsys, *asked, "--held", "train")
+
+
 def test_options_of_a_movie_are_checked_kept_and_told(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trema.cli.travel import Opened, Wanted, line, open_movie, told
 from trema.core.errors import UsageError
 from trema.core.numbers import dumps
-from trema.travel.abnormality import Anomalies, Scores, anomalies, discovery_rate
+from trema.travel.abnormality import Scores, anomalies, discovery_rate
 
 
 def list_anomalies(
-    wanted: Wanted, *, threshold: float, count: int, unseen: str | None, as_json: bool
+    wanted: Wanted,
+    *,
+    threshold: float,
+    count: int,
+    unseen: str | None,
+    held: str | None,
+    as_json: bool,
 ) -> None:
-    """Print the most abnormal samples of a movie, or of a split that is not in it."""
+    """Print the most abnormal samples of a movie, or of a split that is not in it.
+
+    held : a split of ordinary samples that the movie does not hold either, by which the scores of
+        ``unseen`` are calibrated
+    """
+    if held is not None and (unseen is None or held == unseen):
+        raise UsageError(
+            "expected --held with --unseen of another split, whose scores it calibrates, but got "
+            f"--unseen {unseen or 'not at all'}"
+        )
     opened = open_movie(wanted)
-    made = anomalies(opened.movie, opened.logits, threshold)
+    calm = None if held is None else _placed(opened, held, "--held")
+    made = anomalies(opened.movie, opened.logits, threshold, held=calm)
     found: Scores = made.seen
     if unseen is not None:
-        opened, found = _unseen(opened, made, unseen)
+        found = made.score(*_placed(opened, unseen, "--unseen"))
+        opened = replace(opened, split=unseen)
     scores = np.nan_to_num(found.scores, nan=-1.0)
     order = np.argsort(-scores, kind="stable")[: min(count, int((scores >= 0).sum()))]
     rows = []
@@ -67,16 +86,17 @@ def flags_in_words(found: Scores, threshold: float, split: str) -> str:
     )
 
 
-def _unseen(opened: Opened, made: Anomalies, split: str) -> tuple[Opened, Scores]:
-    """The samples of another split, laid on the canvas of the movie and judged by it."""
+def _placed(
+    opened: Opened, split: str, option: str
+) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
+    """The samples of a split that the movie does not hold: their positions on it, and logits."""
     recording = opened.recording
     shared = set(recording.names(split)) & set(recording.names(opened.split))
     if shared:
         raise UsageError(
             f"expected a split that the movie does not hold but {', '.join(shared)} is in it: "
-            "leave out --unseen"
+            f"leave out {option}"
         )
     frames = recording.representations(split)
     places = np.stack([opened.movie.project(x, epoch) for epoch, x in enumerate(frames)])
-    other = replace(opened, split=split)
-    return other, made.score(places, other.logits)
+    return places, replace(opened, split=split).logits

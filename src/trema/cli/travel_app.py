@@ -100,6 +100,10 @@ def anomalies(
     unseen: Annotated[
         str | None, typer.Option(help="Judge the samples of this split by those of the movie.")
     ] = None,
+    held: Annotated[
+        str | None,
+        typer.Option(help="With --unseen: a split of ordinary samples to calibrate the scores by."),
+    ] = None,
     json: Json = False,
     dir: Dir = None,
 ) -> None:
@@ -108,7 +112,7 @@ def anomalies(
     from trema.cli.travel_anomalies import list_anomalies
 
     wanted = Wanted(run, dir, method.value, split, seed)
-    list_anomalies(wanted, threshold=threshold, count=count, unseen=unseen, as_json=json)
+    list_anomalies(wanted, threshold=threshold, count=count, unseen=unseen, held=held, as_json=json)
 
 
 @travel_app.command()
