@@ -248,8 +248,9 @@ def page(recordings: Path) -> None:
         "AlignedUMAP lays out training samples only, with no way back. The way back of trema gives "
         "a recorded sample its own representation, so that its PPR says something of test samples "
         "only; of the places near its neighbours, a test sample is given one that the way back "
-        "predicts as the sample itself. Where others used the machine too, processor seconds count "
-        "and seconds do not.",
+        "predicts as the sample itself, which makes it near 1 for them too: it says that the "
+        "landscape agrees with the network, NN how faithful the places are. Where others used the "
+        "machine too, processor seconds count and seconds do not.",
         "",
         f"{platform.machine()}, {os.cpu_count()} cores.",
         "",

@@ -436,12 +436,14 @@ def test_export_tells_epochs_by_their_numbers(
     with (tmp_path / "m.csv").open(encoding="utf-8", newline="") as file:
         told = [float(row["learned"]) for row in csv.DictReader(file)]
     recording = travel.open_recording(made.path)
-    places = [travel.open_recording(made.path).logits()[at].argmax(axis=1) for at in range(3)]
+    labels = recording.labels()
+    assert labels is not None
+    places = [recording.logits()[at].argmax(axis=1) for at in range(3)]
     for sample, learned in enumerate(told):
         right = [
             epoch
             for epoch, said in zip((0, 4, 8), places, strict=True)
-            if said[sample] == recording.labels()[sample]
+            if said[sample] == labels[sample]
         ]
         assert learned == right[0] if right else np.isnan(learned)
     assert {0.0, 4.0} < set(told)

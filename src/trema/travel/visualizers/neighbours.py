@@ -60,6 +60,8 @@ _ROWS = 4096
 #: (10,000 samples of CIFAR-10, 10 epochs, 15 neighbours).
 _ANCHORS = 5
 _REACHES = (0.5, 1.0, 2.0)
+#: Samples compared with all that are predicted alike at once: 256 × 50,000 distances are 51 MB.
+_AT_ONCE = 256
 #: Parts of the way to a recorded sample that is predicted alike, tried where no place is.
 _TOWARD = (0.5, 0.75, 0.9, 1.0)
 
@@ -209,14 +211,44 @@ class _Frame:
         result = places[:, 0].clone()
         known = distance[:, 0] <= 1e-4 * distance[:, -1]  # the recorded sample itself
         result[known] = spots[known, 0]
-        some = np.flatnonzero((alike.any(dim=1) & ~known).cpu().numpy())
+        some = np.flatnonzero((~known).cpu().numpy())
         if classes is not None and len(some):
             wrong = some[predict(self.back(result[some].cpu().numpy())) != classes[some]]
-            if len(wrong):
-                at = torch.from_numpy(wrong).to(index.device)
-                toward = spots[at, alike[at].int().argmax(dim=1)]  # the nearest alike
-                result[at] = self._agreeing(places[at], toward, classes[wrong], predict)
+            at, toward = self._nearest_alike(queries, index, alike, wrong, classes)
+            if len(at):
+                on = torch.from_numpy(at).to(index.device)
+                spots = self.positions[toward]
+                result[on] = self._agreeing(places[on], spots, classes[at], predict)
         return np.asarray(result.cpu().numpy(), dtype=np.float32)
+
+    def _nearest_alike(
+        self,
+        queries: Tensor,
+        neighbours: Tensor,
+        alike: Tensor,
+        which: NDArray[np.int64],
+        classes: NDArray[np.int64],
+    ) -> tuple[NDArray[np.int64], Tensor]:
+        """Those of the queries ``which`` with a recorded sample predicted alike, and the nearest.
+
+        Mostly one of the neighbours (n, k), of which ``alike`` (n, k) are; else one is looked for
+        among all that are predicted so, if any is.
+        """
+        assert self.classes is not None
+        found = torch.full((len(queries),), -1, dtype=torch.long, device=queries.device)
+        near = alike.any(dim=1)
+        found[near] = neighbours[near, alike[near].int().argmax(dim=1)]
+        far = which[~near.cpu().numpy()[which]]
+        for name in np.unique(classes[far]).tolist():
+            members = (self.classes == name).nonzero()[:, 0]
+            if len(members):
+                asked = torch.from_numpy(far[classes[far] == name]).to(queries.device)
+                for on in torch.split(asked, _AT_ONCE):
+                    away = torch.cdist(queries[on], self.rows[members])
+                    found[on] = members[away.argmin(dim=1)]
+        found = found[torch.from_numpy(which).to(found.device)]
+        there = found >= 0
+        return which[there.cpu().numpy()], found[there]
 
     def _agreeing(
         self, places: Tensor, toward: Tensor, classes: NDArray[np.int64], predict: Predict
