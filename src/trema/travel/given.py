@@ -15,8 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from trema.core.errors import UnknownOption, UsageError, did_you_mean
 from trema.travel.frames import LARGEST, Frames, plain
-from trema.travel.heads import Heads, Kind
-from trema.travel.learning import checked_labels
 
 #: Samples without which an epoch has no neighbours and no spread.
 LEAST = 2
@@ -42,13 +40,8 @@ def whole_of(given: Any, what: str) -> int:
         raise UsageError(f"{what} must be a whole number but got {given!r}") from None
 
 
-def labels_of(
-    labels: ArrayLike | None, samples: int, heads: Heads | None, kind: Kind | None
-) -> NDArray[Any] | None:
-    """Labels of the classes of the heads, as ``features`` takes them; else they are refused.
-
-    Without heads what is not known of the classes is read off the labels.
-    """
+def labels_of(labels: ArrayLike | None, samples: int) -> NDArray[Any] | None:
+    """Labels (sample, …) as numbers or unicode strings; never as Python objects."""
     if labels is None:
         return None
     try:
@@ -58,25 +51,11 @@ def labels_of(
     if given.ndim == 0 or len(given) != samples:
         count = len(given) if given.ndim else "one number"
         raise UsageError(f"expected {samples} labels but got {count}")
-    if heads is not None:
-        checked_labels(given, samples, heads.outputs, heads.kind)
-    elif kind == "multilabel" and given.ndim != 2:
-        raise UsageError(
-            f"expected labels as numbers of shape ({samples}, label) but got {given.dtype} of "
-            f"shape {given.shape}"
-        )
-    elif kind == "multilabel" or (kind is None and given.ndim == 2 and given.shape[1] > 1):
-        checked_labels(given, samples, given.shape[-1], "multilabel")
-    else:
-        checked_labels(given, samples, _classes(given), "softmax")
-    return given
-
-
-def _classes(labels: NDArray[Any]) -> int:
-    """As many classes as the highest label asks for."""
-    if labels.dtype.kind not in "fiu":
-        return 2
-    return int(np.ceil(labels[np.isfinite(labels)].max(initial=1))) + 1
+    if given.dtype.kind in "biufUS":
+        return given
+    if all(isinstance(label, str) for label in given.ravel().tolist()):
+        return given.astype(np.str_)
+    raise UsageError(f"expected labels that are numbers or strings but got {given.dtype}")
 
 
 def epochs_of(epochs: Sequence[int] | None, count: int) -> list[int]:

@@ -273,8 +273,9 @@ def build(
         Memory maps are read a frame at a time. A sample has no place at an epoch where it holds
         NaN, infinity or a number beyond 1e16, see ``Movie.excluded``.
     labels : array of shape (sample,), optional
-        Classes from 0 in the order of the logits, −1 or NaN for a sample without a label; of a
-        multi-label head zeros and ones of shape (sample, label).
+        Kept with the movie. ``features``, ``anomalies`` and ``suggest`` take classes from 0 in the
+        order of the logits, −1 or NaN for a sample without a label; of a multi-label head zeros
+        and ones of shape (sample, label).
     heads : (weights (epoch, class, D), biases (epoch, class)), or a function, optional
         The last layer: ``heads(x, epoch)`` gives logits. Without it there is no landscape and
         positions know nothing of boundaries.
@@ -303,7 +304,7 @@ def build(
     options = options_of(module, method, options)
     probe = frames.rows(0, np.arange(min(4, frames.samples)))
     head = heads_of(heads, epochs=len(frames), width=frames.width, probe=probe, kind=kind)
-    given = labels_of(labels, frames.samples, head, kind)
+    given = labels_of(labels, frames.samples)
     keys = sample_keys(frames)
     order = content_order(keys)
     ordered = frames.ordered(order)
