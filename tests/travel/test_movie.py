@@ -257,6 +257,15 @@ def test_a_movie_of_epochs_in_another_order_made_before_is_loaded(tmp_path: Path
     assert travel.load(tmp_path, FRAMES, HEADS).epochs == [3, 2, 1, 1]
 
 
+@pytest.mark.parametrize("epochs", [["x"] * 4, [1e400] * 4, [1], 7, [0.5, 1, 2, 3]])
+def test_damaged_epochs_of_a_saved_movie_are_told(tmp_path: Path, epochs: Any) -> None:
+    movie().save(tmp_path)
+    about = json.loads((tmp_path / "movie.json").read_text())
+    (tmp_path / "movie.json").write_text(json.dumps({**about, "epochs": epochs}))
+    with pytest.raises(UsageError, match="numbers of epochs"):
+        travel.load(tmp_path, FRAMES, HEADS)
+
+
 def test_a_save_that_is_killed_leaves_the_movie_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

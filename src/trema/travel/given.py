@@ -58,8 +58,11 @@ def labels_of(labels: ArrayLike | None, samples: int) -> NDArray[Any] | None:
     raise UsageError(f"expected labels that are numbers or strings but got {given.dtype}")
 
 
-def epochs_of(epochs: Sequence[int] | None, count: int) -> list[int]:
-    """The epochs' own numbers, strictly ascending; 0, 1, … unless they are said."""
+def epochs_of(epochs: Sequence[int] | None, count: int, *, ascending: bool = True) -> list[int]:
+    """The epochs' own numbers, strictly ascending; 0, 1, … unless they are said.
+
+    ascending : False for movies that were saved before this was asked
+    """
     if epochs is None:
         return list(range(count))
     listed = list(epochs) if isinstance(epochs, Iterable) else [epochs]
@@ -70,7 +73,7 @@ def epochs_of(epochs: Sequence[int] | None, count: int) -> list[int]:
     except TypeError:
         raise UsageError(f"expected whole numbers of epochs but got {listed}") from None
     for first, second in pairwise(numbers):
-        if second <= first:
+        if ascending and second <= first:
             raise UsageError(
                 f"expected strictly ascending numbers of epochs but {second} comes after {first}: "
                 "give the epochs in their order, each once"

@@ -392,7 +392,7 @@ def unpacked(
         )
     probe = np.zeros((2, max(width, 1)), dtype=np.float32)
     head = heads_of(heads, epochs=len(positions), width=width, probe=probe, kind=kind)
-    epochs = [int(number) for number in about["epochs"]]
+    epochs = epochs_of(about["epochs"], len(positions), ascending=False)
     made_from = Fingerprints.read(about.get("made_from"), len(positions))
     made_from.check(frames, head, epochs)
     ordered = frames if frames is None or order is None else frames.ordered(order)
